@@ -1,0 +1,273 @@
+"""The daemon: puts its parts together, and waits and steps until it is told to stop."""
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import structlog
+
+from mosaicd import __version__
+from mosaicd.errors import MosaicdError, SettingsError, TransientError
+from mosaicd.foreman import Foreman
+from mosaicd.intake.admission import Admission
+from mosaicd.intake.watcher import InboxWatcher
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.logs import configure_logs
+from mosaicd.media.files import clear_staging
+from mosaicd.settings import Settings
+from mosaicd.store.database import Database
+from mosaicd.store.models import JobState
+from mosaicd.systemd import Notifier
+
+log = structlog.get_logger()
+
+EXIT_REJECTED = 3
+EXIT_WAITING = 4
+_NEEDS_RESTART = ("root", "inbox", "outbox", "archive", "rejected", "staging", "database")
+_RECHECK_SECONDS = 2.0
+_LONGEST_WAIT_SECONDS = 1.0
+
+
+class AlreadyRunningError(MosaicdError):
+    """Another daemon works on the same database: this one ends at once."""
+
+
+class Daemon:
+    """The whole program at work.
+
+    Parameters
+    ----------
+    settings : Settings
+    reload_settings : callable
+        Reads the settings again, on SIGHUP.
+
+    Raises
+    ------
+    AlreadyRunningError
+        If another daemon works on the same database.
+    CorruptStateError
+        If the database cannot be used.
+    SettingsError
+        If a folder cannot be used.
+    """
+
+    def __init__(self, settings: Settings, reload_settings: Callable[[], Settings]) -> None:
+        self._settings = settings
+        self._reload_settings = reload_settings
+        self._notifier = Notifier()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._must_stop = False
+        self._must_reload = False
+        self._rescan_at = self._recheck_at = 0.0
+        prepare_folders(settings)
+        self._lock = _lock(settings.database_path)
+        self._database = Database(settings.database_path)
+        self._database.migrate()
+        folders = settings.folders
+        left = clear_staging(folders.staging)
+        if left:
+            log.info("staging_cleared", files=left)
+        self._queue = JobQueue(self._database)
+        self._admission = Admission(folders.inbox, self._queue)
+        self._foreman = Foreman(settings, self._database, self._queue, self._admission)
+        self._watcher = InboxWatcher(folders.inbox, self._wake)
+
+    def run_forever(self) -> int:
+        """Work until SIGTERM or SIGINT; the exit code."""
+        with self._running():
+            while not self._must_stop:
+                self._step()
+                self._wait()
+        return 0
+
+    def run_until_idle(self, *, on_step: Callable[[str], None] = lambda _: None) -> int:
+        """Work until nothing is left to do; the exit code says whether all was done.
+
+        Parameters
+        ----------
+        on_step : callable
+            Told, about once a second, in words what is being done.
+        """
+        with self._running():
+            while not self._must_stop:
+                self._step()
+                on_step(self._foreman.doing())
+                if self._is_idle():
+                    break
+                self._wait()
+            if self._foreman.rejections:
+                return EXIT_REJECTED
+            return EXIT_WAITING if self._active() else 0
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[None]:
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        try:
+            self._foreman.recover()
+            self._watcher.ensure_watching()
+            log.info(
+                "daemon_ready",
+                version=__version__,
+                inbox=str(self._settings.folders.inbox),
+                database=str(self._database.path),
+                watching=self._watcher.is_watching,
+            )
+            self._notifier.ready()
+            yield
+        finally:
+            self._notifier.stopping()
+            self._watcher.stop()
+            self._foreman.stop()
+            self._database.close()
+            self._lock.close()
+            signal.set_wakeup_fd(-1)
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            log.info("daemon_stopped")
+
+    def _step(self) -> None:
+        """Do all that can be done without waiting."""
+        if self._must_reload:
+            self._must_reload = False
+            self._reload()
+        try:
+            self._look()
+            self._foreman.collect()
+            now = time.monotonic()
+            if now >= self._recheck_at:
+                self._recheck_at = now + _RECHECK_SECONDS
+                self._foreman.recheck_waiting()
+            self._foreman.hand_out()
+        except TransientError as error:
+            log.warning("daemon_paused", why=str(error), seconds=self._settings.retry_seconds)
+            self._pause(self._settings.retry_seconds)
+        self._notifier.status(self._in_words())
+        self._notifier.progressing()
+
+    def _look(self) -> None:
+        """Take in what has come."""
+        hints = self._watcher.hints()
+        now = time.monotonic()
+        if now >= self._rescan_at:
+            self._rescan_at = now + self._settings.rescan_seconds
+            self._watcher.ensure_watching()
+            files = self._admission.rescan()
+            log.debug("inbox_scanned", files=files)
+        for hint in hints:
+            self._admission.look_at(hint)
+        self._admission.take_in(settle_seconds=self._settings.settle_seconds)
+
+    def _wait(self) -> None:
+        """Wait until something happens or is due."""
+        until = min(self._rescan_at, self._recheck_at) - time.monotonic()
+        if not self._admission.is_quiet:
+            until = min(until, max(0.05, self._settings.settle_seconds / 4))
+        heard: list[Any] = [self._wake_read]
+        heard += [worker.connection for worker in self._foreman.workers if worker.connection is not None]
+        timeout = max(0.0, min(until, _LONGEST_WAIT_SECONDS if self._foreman.is_busy else until))
+        if self._notifier.watchdog_seconds is not None:
+            timeout = min(timeout, self._notifier.watchdog_seconds / 3)
+        select.select(heard, [], [], timeout)
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_read, 65_536)
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self._must_stop and time.monotonic() < end:
+            select.select([self._wake_read], [], [], min(1.0, seconds))
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wake_read, 65_536)
+            self._notifier.progressing()
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is left that could be done now."""
+        if self._foreman.is_busy or self._watcher.has_hints or not self._admission.is_quiet:
+            return False
+        self._foreman.recheck_waiting()
+        return not self._queue.can_proceed(now=time.time())
+
+    def _active(self) -> int:
+        counts = self._queue.counts()
+        return counts.get(JobState.WAITING, 0) + counts.get(JobState.QUEUED, 0)
+
+    def _in_words(self) -> str:
+        counts = self._queue.counts()
+        queued, waiting = counts.get(JobState.QUEUED, 0), counts.get(JobState.WAITING, 0)
+        return f"{self._foreman.doing()}; {queued} queued, {waiting} waiting"
+
+    def _reload(self) -> None:
+        self._notifier.reloading()
+        try:
+            settings = self._reload_settings()
+        except SettingsError as error:
+            log.error("settings_refused", why=str(error))
+        else:
+            fixed = {name: getattr(self._settings, name) for name in _NEEDS_RESTART}
+            changed = [name for name, value in fixed.items() if getattr(settings, name) != value]
+            if changed:
+                log.warning("restart_needed", settings=", ".join(changed))
+            self._settings = self._foreman.settings = settings.model_copy(update=fixed)
+            configure_logs(self._settings.log_format, self._settings.log_level)
+            log.info("settings_reloaded")
+        self._notifier.ready()
+
+    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._must_stop = True
+
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self._must_reload = True
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):  # a full pipe wakes as well
+            os.write(self._wake_write, b"\0")
+
+
+def prepare_folders(settings: Settings) -> None:
+    """Make the folders that are not there yet.
+
+    Raises
+    ------
+    SettingsError
+        If one cannot be made, or the staging folder lies on another file system than the outbox.
+    """
+    folders = settings.folders
+    paths = [folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.staging]
+    for path in [*paths, settings.database_path.parent]:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"the folder {path} cannot be made: {error.strerror}"
+            raise SettingsError(message) from error
+    for path in (folders.outbox, folders.rejected):
+        if path.stat().st_dev != folders.staging.stat().st_dev:
+            message = (
+                f"staging ({folders.staging}) lies on another file system than {path}, so that files cannot "
+                "appear there whole; set staging to a folder on the same one"
+            )
+            raise SettingsError(message)
+
+
+def _lock(database: Path) -> Any:  # noqa: ANN401
+    """Hold the lock that only one daemon has; it ends with the process, however that ends."""
+    try:
+        file = database.with_name(f"{database.name}.lock").open("w")
+    except OSError as error:
+        message = f"the folder of the database, {database.parent}, cannot be written: {error.strerror}"
+        raise SettingsError(message) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        message = f"another mosaicd already works on {database}"
+        raise AlreadyRunningError(message) from error
+    return file

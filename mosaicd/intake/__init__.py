@@ -1,0 +1,1 @@
+"""Intake: from files in the inbox to jobs."""

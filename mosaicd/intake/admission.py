@@ -1,0 +1,202 @@
+"""Admission: settled files become jobs; what is not for us is said once and left alone."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from mosaicd.errors import TransientError
+from mosaicd.intake.names import Role, is_appearance_file, is_conflict_copy, is_ignored, place_of
+from mosaicd.intake.scan import Unreadable, walk
+from mosaicd.intake.stability import Settled, SettleTracker
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.states import ACTIVE_STATES
+from mosaicd.media.files import Signature, content_hash, signature
+from mosaicd.media.kinds import MediaKind, media_kind
+from mosaicd.store.models import Job, JobKind, JobState
+
+log = structlog.get_logger()
+
+
+class Admission:
+    """Looks at the inbox and takes in what has settled.
+
+    Parameters
+    ----------
+    inbox : Path
+    queue : JobQueue
+    wall_clock, quiet_clock : callable
+        Seconds since 1970, for the records; and a clock that never jumps, for quiet periods.
+    """
+
+    def __init__(
+        self,
+        inbox: Path,
+        queue: JobQueue,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+        quiet_clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inbox = inbox
+        self._queue = queue
+        self._wall_clock = wall_clock
+        self._quiet_clock = quiet_clock
+        self._tracker = SettleTracker()
+        self._said: set[tuple[str, str]] = set()
+        self._has_scanned = False
+
+    def rescan(self) -> int:
+        """Look at the whole inbox; how many files are in it."""
+        found = self._look(subtree="")
+        if found is None:
+            return 0
+        self._tracker.keep_only(found)
+        self._said = {
+            (path, what) for path, what in self._said if path in found or what == "folder_unreadable"
+        }
+        self._has_scanned = True
+        return len(found)
+
+    def look_at(self, hint: str) -> None:
+        """Look at a file or a folder of the inbox that something has happened to."""
+        if any(is_ignored(part) for part in hint.split("/")):
+            return
+        if not hint or (self._inbox / hint).is_dir():
+            self._look(subtree=hint)
+        else:
+            self._observe(hint, signature(self._inbox / hint))
+
+    def unsettled_videos(self, library: str, *, seen_before: float) -> str | None:
+        """A file that has not settled, was there by `seen_before`, and may become tiles of the library."""
+        for path in self._tracker.unsettled():
+            if place_of(path).library == library and self._tracker.first_seen_at(path) <= seen_before:
+                kind = self._kind_of(path)
+                if kind is not None:
+                    role = _job_kind(path, kind) if kind is not MediaKind.UNKNOWN else JobKind.SPLICE
+                    if role is JobKind.SPLICE:
+                        return path
+        return None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no file is waiting to settle."""
+        return not self._tracker.unsettled()
+
+    def take_in(self, *, settle_seconds: float) -> int:
+        """Look again at what has not settled, and admit what has; how many jobs that made."""
+        for path in self._tracker.unsettled():
+            self._observe(path, signature(self._inbox / path))
+        admitted = 0
+        for file in self._tracker.settle(now=self._quiet_clock(), settle_seconds=settle_seconds):
+            admitted += self._admit(file)
+        return admitted
+
+    def look_again(self, path: str) -> None:
+        """Let the file at this path settle once more: it was replaced while it was worked on."""
+        self._tracker.forget(path)
+        self._observe(path, signature(self._inbox / path))
+
+    def _look(self, subtree: str) -> set[str] | None:
+        """Observe a subtree; the paths found, or None if the inbox itself could not be read."""
+        paths = set()
+        for found in walk(self._inbox, subtree):
+            if isinstance(found, Unreadable):
+                self._say_once(found.path, "folder_unreadable", error=found.error)
+                if not found.path:
+                    return None
+            else:
+                paths.add(found.path)
+                self._observe(found.path, found.signature)
+                if found.signature is None:
+                    self._say_once(found.path, "file_ignored", why="it is not a regular file")
+        return paths
+
+    def _observe(self, path: str, seen: Signature | None) -> None:
+        if is_appearance_file(path):
+            return
+        # What the first scan finds was there before anything that this process has seen.
+        first_seen_at = self._wall_clock() if self._has_scanned else 0.0
+        self._tracker.observe(path, seen, now=self._quiet_clock(), first_seen_at=first_seen_at)
+
+    def _admit(self, file: Settled) -> bool:
+        last = self._queue.last_of_path(file.path)
+        if last is not None and last.state in ACTIVE_STATES:
+            if _same(last, file):
+                return False
+            if last.state is JobState.RUNNING:
+                self._tracker.forget(file.path)  # its turn comes when the first one is done
+                return False
+        try:
+            kind = media_kind(self._inbox / file.path)
+            if last is not None and self._is_redelivery(last, file):
+                return False
+        except (OSError, TransientError) as error:
+            self._say_once(file.path, "file_unreadable", error=str(error))
+            self._tracker.forget(file.path)
+            return False
+        if kind is MediaKind.UNKNOWN:
+            self._say_once(
+                file.path, "file_ignored", why="it is neither a photo nor a video that can be read"
+            )
+            return False
+        place = place_of(file.path)
+        ticket = self._queue.admit(
+            library=place.library,
+            kind=_job_kind(file.path, kind),
+            path=file.path,
+            signature=file.signature,
+            first_seen_at=file.first_seen_at,
+            now=self._wall_clock(),
+        )
+        log.info(
+            "job_admitted",
+            job=ticket.job_id,
+            library=ticket.library,
+            kind=ticket.kind,
+            file=ticket.path,
+            conflict_copy=is_conflict_copy(file.path),
+        )
+        return True
+
+    def _is_redelivery(self, last: Job, file: Settled) -> bool:
+        """Whether a sync tool has brought a finished job's file once more, or left it in its place."""
+        if last.state not in (JobState.DONE, JobState.REJECTED):
+            return False
+        if (last.size, last.mtime_ns) != (file.signature.size, file.signature.mtime_ns):
+            return False
+        if last.inode == file.signature.inode and (last.moved_to is None or last.redelivered_at is not None):
+            return True
+        if last.sha256 is not None and content_hash(self._inbox / file.path) != last.sha256:
+            return False
+        self._queue.note_redelivery(last.id, file.signature, now=self._wall_clock())
+        log.info("file_redelivered", job=last.id, file=file.path)
+        return True
+
+    def _kind_of(self, path: str) -> MediaKind | None:
+        try:
+            return media_kind(self._inbox / path)
+        except OSError:
+            return None
+
+    def _say_once(self, path: str, what: str, **facts: str) -> None:
+        if (path, what) in self._said:
+            return
+        self._said.add((path, what))
+        match what:
+            case "folder_unreadable":
+                log.warning("folder_unreadable", folder=path or ".", **facts)
+            case "file_unreadable":
+                log.warning("file_unreadable", file=path, **facts)
+            case _:
+                log.info("file_ignored", file=path, **facts)
+
+
+def _job_kind(path: str, kind: MediaKind) -> JobKind:
+    is_mosaic = kind is MediaKind.PHOTO and place_of(path).photo_role is Role.MOSAIC
+    return JobKind.MOSAIC if is_mosaic else JobKind.SPLICE
+
+
+def _same(job: Job, file: Settled) -> bool:
+    seen = (file.signature.size, file.signature.mtime_ns, file.signature.inode)
+    return (job.size, job.mtime_ns, job.inode) == seen

@@ -1,0 +1,55 @@
+"""Walking the inbox: what is there now."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mosaicd.intake.names import is_ignored
+from mosaicd.media.files import Signature, signature_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A file below the inbox; no `signature` if it is not a regular one. Its path is relative to the inbox."""
+
+    path: str
+    signature: Signature | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A folder that could not be looked into."""
+
+    path: str
+    error: str
+
+
+def walk(inbox: Path, subtree: str = "") -> Iterator[Found | Unreadable]:
+    """Every file in a subtree of the inbox that its name does not rule out.
+
+    Links to folders are not followed.
+    """
+    pending = [subtree]
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(inbox / folder) as entries:
+                for entry in entries:
+                    path = f"{folder}/{entry.name}" if folder else entry.name
+                    if is_ignored(entry.name):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(path)
+                        continue
+                    try:
+                        yield Found(path=path, signature=signature_of(entry.stat(follow_symlinks=False)))
+                    except FileNotFoundError:
+                        continue
+        except FileNotFoundError:
+            if not folder:
+                yield Unreadable(path=folder, error="there is no such folder")
+        except NotADirectoryError:
+            continue
+        except OSError as error:
+            yield Unreadable(path=folder, error=error.strerror or str(error))

@@ -1,0 +1,93 @@
+"""What becomes of a job's original: archived, put aside with a reason, or left where it is. Never deleted."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from mosaicd.errors import TransientError
+from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.media.files import free_path, move_aside, shortened, signature, write_whole
+
+_REASON_SUFFIX = ".reason.txt"
+
+
+class Originals(StrEnum):
+    """What is done with a file that has been used."""
+
+    ARCHIVE = "archive"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """The folders of the folder contract, absolute."""
+
+    inbox: Path
+    outbox: Path
+    archive: Path
+    rejected: Path
+    staging: Path
+
+
+def reason_path(original: Path) -> Path:
+    """Where the reason for a rejected file stands."""
+    return original.with_name(shortened(original.name, room=len(_REASON_SUFFIX)) + _REASON_SUFFIX)
+
+
+def archive(ticket: Ticket, queue: JobQueue, folders: Folders) -> Path | None:
+    """Move a job's original to the archive; None if the file has changed or gone meanwhile.
+
+    Safe to repeat after a crash: where it goes is in the database before it goes.
+
+    Raises
+    ------
+    TransientError
+        If it cannot be moved just now.
+    """
+    return _move(ticket, queue, folders.inbox / ticket.path, folders.archive / ticket.path, reason=None)
+
+
+def put_aside(ticket: Ticket, queue: JobQueue, folders: Folders, *, reason: str) -> Path | None:
+    """Move a job's original to ``rejected/`` and write the reason beside it; otherwise as `archive`."""
+    original, target = folders.inbox / ticket.path, folders.rejected / ticket.path
+    moved = _move(ticket, queue, original, target, reason=reason)
+    if moved is not None:
+        write_reason(moved, reason, folders)
+    return moved
+
+
+def write_reason(original: Path, reason: str, folders: Folders) -> None:
+    """Write beside a file in ``rejected/`` why it is there; TransientError if that cannot be done just now."""
+    place = reason_path(original)
+    try:
+        write_whole(place, f"{reason}\n".encode("utf-8", "backslashreplace"), staging=folders.staging)
+    except OSError as error:
+        message = f"the reason cannot be written to {place}: {error.strerror}"
+        raise TransientError(message) from error
+
+
+def moved_original(ticket: Ticket, folders: Folders) -> Path | None:
+    """Where the original of a job that did not end has been moved already, if it has."""
+    target = Path(ticket.moved_to) if ticket.moved_to is not None else None
+    if target is None or not target.exists():
+        return None
+    if signature(folders.inbox / ticket.path) == ticket.signature:  # killed between link and unlink
+        (folders.inbox / ticket.path).unlink()
+    return target
+
+
+def _move(
+    ticket: Ticket, queue: JobQueue, original: Path, target: Path, *, reason: str | None
+) -> Path | None:
+    while signature(original) == ticket.signature:
+        try:
+            place = free_path(target)
+            queue.note_move(ticket.job_id, str(place), explanation=reason)
+            move_aside(original, place)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            message = f"the original cannot be moved to {target.parent}: {error.strerror}"
+            raise TransientError(message) from error
+        return place
+    return None

@@ -1,0 +1,240 @@
+"""The durable queue: every change of a job is one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from mosaicd.jobs.states import ACTIVE_STATES, require_step
+from mosaicd.media.files import Signature
+from mosaicd.store.database import Database
+from mosaicd.store.libraries import library_named
+from mosaicd.store.models import Job, JobKind, JobState, Library
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A job as the daemon holds it while it is worked on."""
+
+    job_id: int
+    library_id: int
+    library: str
+    kind: JobKind
+    path: str
+    signature: Signature
+    first_seen_at: float
+    admitted_at: float
+    attempts: int
+    state: JobState
+    explanation: str | None
+    moved_to: str | None
+
+
+class JobQueue:
+    """The jobs in the database.
+
+    Parameters
+    ----------
+    database : Database
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def admit(
+        self,
+        *,
+        library: str,
+        kind: JobKind,
+        path: str,
+        signature: Signature,
+        first_seen_at: float,
+        now: float,
+    ) -> Ticket:
+        """Take a file in as a job. A queued or waiting job of the same path is brought up to date instead."""
+        with self._database.write() as session:
+            active = select(Job).where(Job.path == path, Job.state.in_(ACTIVE_STATES))
+            job = session.scalar(active)
+            if job is None:
+                job = Job(
+                    library_id=library_named(session, library, now=now).id,
+                    kind=kind,
+                    path=path,
+                    size=signature.size,
+                    mtime_ns=signature.mtime_ns,
+                    inode=signature.inode,
+                    first_seen_at=first_seen_at,
+                    admitted_at=now,
+                )
+                session.add(job)
+                session.flush()
+            else:
+                job.kind = kind
+                job.size, job.mtime_ns, job.inode = signature.size, signature.mtime_ns, signature.inode
+                job.admitted_at = now
+            return _ticket(job, library)
+
+    def last_of_path(self, path: str) -> Job | None:
+        """The newest job of the file at this path in the inbox."""
+        with self._database.read() as session:
+            return session.scalar(select(Job).where(Job.path == path).order_by(Job.id.desc()).limit(1))
+
+    def claim(self, ticket: Ticket, *, now: float) -> Ticket | None:
+        """Start a job, if it is still queued. Its attempt counts from now on, unless it is given back."""
+        with self._database.write() as session:
+            job = session.get_one(Job, ticket.job_id)
+            if job.state != JobState.QUEUED:
+                return None
+            _step(job, JobState.RUNNING)
+            job.attempts += 1
+            job.started_at = now
+            job.stage, job.progress = "starting", 0.0
+            return _ticket(job, ticket.library)
+
+    def claimable(self, kind: JobKind, *, now: float, limit: int = 50) -> list[Ticket]:
+        """Queued jobs of a kind, oldest first."""
+        return self._tickets(
+            Job.kind == kind, Job.state == JobState.QUEUED, Job.not_before <= now, limit=limit
+        )
+
+    def in_state(self, *states: JobState) -> list[Ticket]:
+        """Every job in one of these states, oldest first."""
+        return self._tickets(Job.state.in_(states))
+
+    def splice_before(self, ticket: Ticket) -> str | None:
+        """The path of an active splice job in the library whose file was there before this photo settled."""
+        with self._database.read() as session:
+            return session.scalar(
+                select(Job.path)
+                .where(
+                    Job.library_id == ticket.library_id,
+                    Job.kind == JobKind.SPLICE,
+                    Job.state.in_(ACTIVE_STATES),
+                    Job.first_seen_at <= ticket.admitted_at,
+                )
+                .limit(1)
+            )
+
+    def wait(self, ticket: Ticket, explanation: str) -> bool:
+        """Let a queued or waiting job wait; whether that, or what it waits for, is new."""
+        with self._database.write() as session:
+            job = session.get_one(Job, ticket.job_id)
+            is_new = job.explanation != explanation
+            if job.state == JobState.QUEUED:
+                _step(job, JobState.WAITING)
+                is_new = True
+            elif job.state != JobState.WAITING:
+                return False
+            job.explanation = explanation
+            return is_new
+
+    def release(self, ticket: Ticket) -> None:
+        """Let a waiting job queue again."""
+        with self._database.write() as session:
+            job = session.get_one(Job, ticket.job_id)
+            if job.state == JobState.WAITING:
+                _step(job, JobState.QUEUED)
+                job.explanation = None
+
+    def note_progress(self, job_id: int, *, stage: str, progress: float) -> None:
+        """Note how far a running job is, for ``status``."""
+        with self._database.write() as session:
+            job = session.get_one(Job, job_id)
+            job.stage, job.progress = stage, min(1.0, max(0.0, progress))
+
+    def give_back(
+        self, ticket: Ticket, *, explanation: str, not_before: float = 0.0, costs_attempt: bool = False
+    ) -> None:
+        """Queue a running job again; as a rule what stood in its way does not cost it an attempt."""
+        with self._database.write() as session:
+            job = session.get_one(Job, ticket.job_id)
+            _step(job, JobState.QUEUED)
+            job.attempts -= not costs_attempt
+            job.explanation = explanation
+            job.not_before = not_before
+
+    def note_content(self, job_id: int, sha256: bytes) -> None:
+        """Note the content that the job's file has."""
+        with self._database.write() as session:
+            session.get_one(Job, job_id).sha256 = sha256
+
+    def note_move(self, job_id: int, target: str, *, explanation: str | None) -> None:
+        """Note where the original is about to be moved, and why if it is rejected."""
+        with self._database.write() as session:
+            job = session.get_one(Job, job_id)
+            job.moved_to, job.explanation = target, explanation
+
+    def note_redelivery(self, job_id: int, signature: Signature, *, now: float) -> None:
+        """Note that a sync tool brought a finished job's file once more."""
+        with self._database.write() as session:
+            job = session.get_one(Job, job_id)
+            job.inode, job.redelivered_at = signature.inode, now
+
+    def end(self, job_id: int, state: JobState, *, now: float, explanation: str | None = None) -> None:
+        """End a job as done, rejected or withdrawn."""
+        with self._database.write() as session:
+            job = session.get_one(Job, job_id)
+            _step(job, state)
+            job.ended_at = now
+            job.explanation = explanation
+            job.stage = None
+            job.progress = 1.0 if state is JobState.DONE else job.progress
+
+    def revive(self, job_id: int, signature: Signature, *, now: float) -> None:
+        """Queue a rejected job again, its file being back in the inbox."""
+        with self._database.write() as session:
+            job = session.get_one(Job, job_id)
+            _step(job, JobState.QUEUED)
+            job.size, job.mtime_ns, job.inode = signature.size, signature.mtime_ns, signature.inode
+            job.attempts, job.not_before, job.moved_to = 0, 0.0, None
+            job.admitted_at, job.explanation = now, None
+
+    def can_proceed(self, *, now: float) -> bool:
+        """Whether any job is being worked on or could be started now."""
+        ready = (Job.state == JobState.RUNNING) | ((Job.state == JobState.QUEUED) & (Job.not_before <= now))
+        with self._database.read() as session:
+            return bool(session.scalar(select(exists().where(ready))))
+
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs are in each state."""
+        with self._database.read() as session:
+            return dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples())
+
+    def _tickets(self, *conditions: Any, limit: int | None = None) -> list[Ticket]:  # noqa: ANN401
+        statement = select(Job, Library.name).join(Library, Library.id == Job.library_id).where(*conditions)
+        with self._database.read() as session:
+            rows = session.execute(statement.order_by(Job.id).limit(limit))
+            return [_ticket(job, library) for job, library in rows]
+
+
+def rejected_jobs_named(session: Session, name: str) -> Sequence[Job]:
+    """Rejected jobs whose path, or the last part of it, is `name`, unless the path has a newer job."""
+    newer = aliased(Job)
+    statement = select(Job).where(
+        Job.state == JobState.REJECTED, ~exists().where(newer.path == Job.path, newer.id > Job.id)
+    )
+    return [job for job in session.scalars(statement) if name in (job.path, job.path.rsplit("/", 1)[-1])]
+
+
+def _step(job: Job, state: JobState) -> None:
+    require_step(job.state, state)
+    job.state = state
+
+
+def _ticket(job: Job, library: str) -> Ticket:
+    return Ticket(
+        job_id=job.id,
+        library_id=job.library_id,
+        library=library,
+        kind=job.kind,
+        path=job.path,
+        signature=Signature(size=job.size, mtime_ns=job.mtime_ns, inode=job.inode),
+        first_seen_at=job.first_seen_at,
+        admitted_at=job.admitted_at,
+        attempts=job.attempts,
+        state=job.state,
+        explanation=job.explanation,
+        moved_to=job.moved_to,
+    )

@@ -1,0 +1,185 @@
+"""Worker processes: one job at a time each, away from the daemon, which a dying decoder cannot take along."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from mosaicd.errors import CorruptStateError, RejectedInputError, TransientError
+
+_PR_SET_PDEATHSIG = 1
+_KILL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a job is."""
+
+    stage: str
+    share: float
+    sha256: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A job is done; `facts` are for the log, the complaint for the author of the library's ``mosaic.toml``."""
+
+    facts: dict[str, Any]
+    appearance_complaint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A file cannot be used."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferred:
+    """Something outside the file stood in the way."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The program failed at a file, in a way nobody foresaw."""
+
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateCorrupt:
+    """The database cannot be trusted."""
+
+    reason: str
+
+
+Outcome = Done | Rejected | Deferred | Failed | StateCorrupt
+Message = Progress | Outcome
+ReportProgress = Callable[[Progress], None]
+
+
+class Pipeline(Protocol):
+    """What a worker does with each order it gets: a module-level function, so that it can be sent there."""
+
+    def __call__(self, order: Any, report_progress: ReportProgress, /) -> Done:  # noqa: ANN401
+        """Do one job."""
+        ...
+
+
+class Worker:
+    """A worker process as the daemon sees it; started again when it has died.
+
+    Parameters
+    ----------
+    name : str
+        Of the process.
+    pipeline : callable
+    """
+
+    def __init__(self, name: str, pipeline: Pipeline) -> None:
+        self._name = name
+        self._pipeline = pipeline
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._connection: Connection | None = None
+
+    @property
+    def connection(self) -> Connection | None:
+        """What becomes readable when the worker has something to say, or has died."""
+        return self._connection
+
+    def start(self) -> None:
+        """Start the process, if it does not run."""
+        if self._process is not None and self._process.is_alive():
+            return
+        self.kill()
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=_serve, args=(theirs, self._pipeline, os.getpid()), name=self._name, daemon=True
+        )
+        process.start()
+        theirs.close()
+        self._process, self._connection = process, ours
+
+    def send(self, order: object) -> None:
+        """Give the worker a job; it must not have one already."""
+        self.start()
+        assert self._connection is not None, "a started worker has a connection"
+        self._connection.send(order)
+
+    def messages(self) -> Iterator[Message]:
+        """What the worker has said since last asked.
+
+        Raises
+        ------
+        EOFError
+            If it has died; its exit code is in the text.
+        """
+        connection = self._connection
+        try:
+            while connection is not None and connection.poll():
+                yield connection.recv()
+        except (EOFError, OSError) as error:
+            message = self._cause_of_death()
+            self.kill()
+            raise EOFError(message) from error
+
+    def kill(self) -> None:
+        """End the process at once. The store is safe: SQLite undoes what was not committed."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join(_KILL_SECONDS)
+            self._process.close()
+        if self._connection is not None:
+            self._connection.close()
+        self._process = self._connection = None
+
+    def _cause_of_death(self) -> str:
+        assert self._process is not None, "what died was started"
+        self._process.join(_KILL_SECONDS)
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return f"ended with exit code {code}"
+
+
+def _serve(connection: Connection, pipeline: Pipeline, parent: int) -> None:
+    """Do jobs until the daemon is gone. Runs in the worker process."""
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which then ends its workers
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    while True:
+        try:
+            order = connection.recv()
+        except EOFError:
+            return
+        connection.send(_outcome(pipeline, order, connection.send))
+
+
+def _outcome(pipeline: Pipeline, order: object, report_progress: ReportProgress) -> Outcome:
+    try:
+        return pipeline(order, report_progress)
+    except RejectedInputError as error:
+        return Rejected(reason=str(error))
+    except TransientError as error:
+        return Deferred(reason=str(error))
+    except CorruptStateError as error:
+        return StateCorrupt(reason=str(error))
+    except Exception as error:  # noqa: BLE001 - one file's failure must not end the worker
+        return Failed(error=f"{type(error).__name__}: {error}", traceback=traceback.format_exc())
+
+
+def _die_with(parent: int) -> None:
+    """Ask the kernel to kill this process when the daemon dies, however it dies."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the kernel was asked
+        os._exit(1)

@@ -1,0 +1,1 @@
+"""Pure matching: the tile index, penalties as arrays, the assignment of tiles to cells."""

@@ -1,0 +1,127 @@
+"""The assignment: one tile for each cell."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mosaicd.imaging import FloatArray
+from mosaicd.matching.index import Candidates
+
+SIMILARITY_SCALE = 100.0
+"""A similarity is 1 minus the distance over this, the span of L*: from 1 (the same) down to 0 (black on white)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignmentRules:
+    """What the assignment may and may not do.
+
+    Attributes
+    ----------
+    minimum_distance_cells : int
+        Two uses of a tile are more than this many cells apart, along rows or along columns.
+    penalty_step : float
+        What each use, in this mosaic or an earlier one, takes off a tile's similarity.
+    """
+
+    minimum_distance_cells: int
+    penalty_step: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Placement:
+    """One tile for each cell.
+
+    Attributes
+    ----------
+    positions : ndarray of int32, shape (rows, columns)
+        Positions in the index.
+    mirrored : ndarray of bool, shape (rows, columns)
+    similarities : ndarray of float32, shape (rows, columns)
+        In [0, 1], before penalties.
+    crowded_cells : int
+        Cells where too few tiles forced a repeat within the minimum distance.
+    """
+
+    positions: NDArray[np.int32]
+    mirrored: NDArray[np.bool_]
+    similarities: FloatArray
+    crowded_cells: int
+
+
+def assign(
+    candidates: Candidates,
+    *,
+    shape: tuple[int, int],
+    detail: FloatArray,
+    past_uses: FloatArray,
+    rules: AssignmentRules,
+    rank_all: Callable[[int], Candidates],
+) -> Placement:
+    """Give each cell the candidate with the highest similarity minus penalty.
+
+    Cells rich in detail choose first, since they have the fewest good tiles. Where all of a cell's candidates
+    are used nearby, every tile of the library is asked; where even those are, the minimum distance gives way
+    cell by cell of it, so that no cell is ever bare.
+
+    Parameters
+    ----------
+    candidates : Candidates
+        For the cells, row by row.
+    shape : (rows, columns)
+    detail : ndarray of float32, shape (rows * columns,)
+    past_uses : ndarray of float32, shape (tiles in the index,)
+        Uses in earlier mosaics that still count.
+    rules : AssignmentRules
+    rank_all : callable
+        Every tile, ranked for the cell whose number is given.
+    """
+    rows, columns = shape
+    reach = rules.minimum_distance_cells
+    step = np.float32(rules.penalty_step * SIMILARITY_SCALE)
+    handicaps = step * past_uses
+    placed = np.full((rows + 2 * reach, columns + 2 * reach), -1, np.int32)
+    mirrored = np.zeros(shape, bool)
+    distances = np.empty(shape, np.float32)
+    crowded = 0
+    for cell in np.argsort(-detail, kind="stable"):
+        row, column = divmod(int(cell), columns)
+        nearby = placed[row : row + 2 * reach + 1, column : column + 2 * reach + 1]
+        ranked, line = candidates, int(cell)
+        choice = _choose(ranked, line, handicaps, nearby)
+        if choice is None:
+            ranked, line = rank_all(line), 0
+            for allowed in range(reach, -1, -1):
+                inner = slice(reach - allowed, reach + allowed + 1)
+                choice = _choose(ranked, line, handicaps, nearby[inner, inner])
+                if choice is not None:
+                    crowded += allowed < reach
+                    break
+        assert choice is not None, "with no distance to keep, every tile is free"
+        position = ranked.positions[line, choice]
+        placed[row + reach, column + reach] = position
+        handicaps[position] += step
+        mirrored[row, column] = ranked.mirrored[line, choice]
+        distances[row, column] = ranked.distances[line, choice]
+    return Placement(
+        positions=placed[reach : reach + rows, reach : reach + columns].copy(),
+        mirrored=mirrored,
+        similarities=similarity(distances),
+        crowded_cells=crowded,
+    )
+
+
+def similarity(distances: FloatArray) -> FloatArray:
+    """Turn descriptor distances into similarities in [0, 1]."""
+    similarities: FloatArray = np.clip(1 - distances / np.float32(SIMILARITY_SCALE), 0, 1)
+    return similarities
+
+
+def _choose(ranked: Candidates, line: int, handicaps: FloatArray, nearby: NDArray[np.int32]) -> int | None:
+    """Choose the candidate of least cost that is not used nearby; None if all are."""
+    positions = ranked.positions[line]
+    costs = ranked.distances[line] + handicaps[positions]
+    costs[np.isin(positions, nearby)] = np.inf
+    choice = int(np.argmin(costs))
+    return choice if np.isfinite(costs[choice]) else None

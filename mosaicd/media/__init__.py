@@ -1,0 +1,1 @@
+"""Codecs and files: video reader, photo reader, masters, outbox and archive."""

@@ -1,0 +1,95 @@
+"""What a mosaic looks like: the settings that a library's ``mosaic.toml`` may change."""
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mosaicd.media.formats import OutputFormat
+
+_FILE_BYTES_LIMIT = 64_000
+
+
+class Engine(StrEnum):
+    """Ways of comparing tiles with cells."""
+
+    PERCEPTUAL = "perceptual"
+
+
+class Appearance(BaseModel):
+    """What a mosaic looks like."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    engine: Annotated[
+        Engine, Field(description="How tiles are compared with cells: perceptual (CIELAB sub-cells).")
+    ] = Engine.PERCEPTUAL
+    cells_on_long_side: Annotated[
+        int, Field(ge=2, le=1000, description="Cells along the photo's longer side.")
+    ] = 96
+    tile_edge_pixels: Annotated[
+        int, Field(ge=2, le=512, description="Edge of a tile in the mosaic, in pixels.")
+    ] = 50
+    minimum_distance_cells: Annotated[
+        int,
+        Field(ge=0, le=20, description="Two uses of one tile are more than this many cells apart."),
+    ] = 3
+    mirror: Annotated[
+        bool, Field(description="Whether tiles may be mirrored; false for films with writing in them.")
+    ] = True
+    color_correction: Annotated[
+        float,
+        Field(
+            ge=0, le=1, description="How far a tile's mean colour is moved towards its cell's: 0 not at all."
+        ),
+    ] = 0.5
+    penalty_step: Annotated[
+        float,
+        Field(ge=0, le=1, description="What each use takes off a tile's similarity, which lies in 0 to 1."),
+    ] = 0.03
+    output_format: Annotated[
+        OutputFormat, Field(description="File format of mosaics: jpeg, png or webp.")
+    ] = OutputFormat.JPEG
+    output_quality: Annotated[int, Field(ge=1, le=100, description="Quality of JPEG and WebP files.")] = 90
+
+
+def appearance_over(base: Appearance, file: Path) -> Appearance:
+    """Lay a library's ``mosaic.toml`` over `base`; `base` itself if there is no such file.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be used, with a line that says what is wrong with it.
+    """
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(_FILE_BYTES_LIMIT + 1)
+    except FileNotFoundError:
+        return base
+    except OSError as error:
+        message = f"it cannot be read: {error.strerror}"
+        raise ValueError(message) from error
+    if len(data) > _FILE_BYTES_LIMIT:
+        message = f"it is larger than {_FILE_BYTES_LIMIT} bytes"
+        raise ValueError(message)
+    try:
+        changes = tomllib.loads(data.decode())
+        return Appearance.model_validate({**base.model_dump(), **changes})
+    except ValidationError as error:
+        raise ValueError(first_complaint(error)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = f"it is not TOML: {error}"
+        raise ValueError(message) from error
+
+
+def first_complaint(error: ValidationError) -> str:
+    """The first thing that is wrong, in one line that names the setting."""
+    details: Any = error.errors()[0]
+    name = ".".join(str(part) for part in details["loc"])
+    if details["type"] == "extra_forbidden":
+        return f"there is no setting {name}"
+    given = "" if details["type"] == "missing" else f", not {details['input']!r}"
+    what = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{name} {what[:1].lower()}{what[1:]}{given}"

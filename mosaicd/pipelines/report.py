@@ -1,0 +1,39 @@
+"""The placement as a mosaic's report tells it."""
+
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from mosaicd.media.files import printable
+from mosaicd.store.models import Source
+from mosaicd.store.mosaics import StoredPlacement
+from mosaicd.store.tiles import origins
+
+
+def placement_in_words(session: Session, placement: StoredPlacement) -> dict[str, Any]:
+    """Which tile is where, and where it came from, in a compact form.
+
+    Returns
+    -------
+    dict
+        ``sources``: name of each source by its number. ``tiles``: for each distinct tile its number, its source's
+        number, its time in seconds and its crop. ``cells``: for each cell, row by row, its place in ``tiles``.
+        ``mirrored``: the cells whose tile is mirrored. ``shifts``: for each cell what was added to L*, a*, b*.
+    """
+    distinct, cells = np.unique(placement.tiles, return_inverse=True)
+    found = origins(session, distinct.tolist())
+    numbers = sorted({source for source, _, _ in found.values()})
+    names = session.execute(select(Source.id, Source.name).where(Source.id.in_(numbers))).tuples()
+    return {
+        "sources": {number: printable(name) for number, name in names},
+        "tiles": [
+            [tile, source, time / 1e6, crop]
+            for tile in distinct.tolist()
+            for source, time, crop in [found[tile]]
+        ],
+        "cells": cells.ravel().tolist(),
+        "mirrored": np.flatnonzero(placement.mirrored).tolist(),
+        "shifts": np.round(placement.shifts.reshape(-1, 3).astype(np.float64), 1).tolist(),
+    }

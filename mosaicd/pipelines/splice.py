@@ -1,0 +1,214 @@
+"""Splice: a video, or a photo meant for tiles, becomes tiles of its library."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mosaicd.errors import RejectedInputError, TransientError
+from mosaicd.imaging import FloatArray, PixelArray
+from mosaicd.imaging.descriptors import describe, subcells
+from mosaicd.imaging.frames import short_side_size, skip_reason, square_crops
+from mosaicd.imaging.resampling import resample
+from mosaicd.jobs.workers import Done, Progress, ReportProgress
+from mosaicd.media.files import content_hash, signature
+from mosaicd.media.kinds import MediaKind, media_kind
+from mosaicd.media.masters import decode_master, encode_master
+from mosaicd.media.photo import read_photo
+from mosaicd.media.video import Sample, VideoReader
+from mosaicd.pipelines.orders import SpliceOrder
+from mosaicd.store.database import Database
+from mosaicd.store.models import Source, SourceKind
+from mosaicd.store.tiles import (
+    Chunk,
+    NewTile,
+    add_chunk,
+    complete_source,
+    find_or_add_source,
+    last_descriptors,
+)
+
+_SAMPLES_A_CHUNK = 50
+_PHOTO_LONG_SIDE_PIXELS = 8192
+_SHORTFALL_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ending:
+    """How a source ended."""
+
+    duration_seconds: float | None = None
+    shortfall: str | None = None
+
+
+class SplicePipeline:
+    """Splices one file after the other into the store.
+
+    Parameters
+    ----------
+    database : Path
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._database = Database(database)
+
+    def run(self, order: SpliceOrder, report_progress: ReportProgress) -> Done:
+        """Splice a file. What was committed before an interruption is kept and gone on from.
+
+        Raises
+        ------
+        RejectedInputError
+            If nothing of the file can be used.
+        TransientError
+            If it cannot be read just now, or changed meanwhile.
+        """
+        start = time.perf_counter()
+        report_progress(Progress(stage="reading", share=0))
+        sha256 = content_hash(order.file)
+        report_progress(Progress(stage="splicing", share=0, sha256=sha256))
+        source = self._source(order, sha256)
+        is_known = source.completed_at is not None
+        if not is_known:
+            source = self._splice(order, source, report_progress)
+        return Done(
+            facts={
+                "source": source.id,
+                "already_known": is_known,
+                "sampled_frames": source.next_sample,
+                "tiles": source.tiles_made,
+                "skipped_black": source.skipped_black,
+                "skipped_blank": source.skipped_blank,
+                "skipped_repeated": source.skipped_repeated,
+                "duration_seconds": source.duration_seconds,
+                "shortfall": source.shortfall,
+                "total_seconds": round(time.perf_counter() - start, 3),
+            }
+        )
+
+    def _source(self, order: SpliceOrder, sha256: bytes) -> Source:
+        kind = SourceKind.VIDEO if media_kind(order.file) is MediaKind.VIDEO else SourceKind.PHOTO
+        with self._database.write() as session:
+            return find_or_add_source(
+                session,
+                library_id=order.library_id,
+                sha256=sha256,
+                kind=kind,
+                name=order.name,
+                sample_interval_seconds=order.sample_interval_seconds,
+                now=order.now,
+            )
+
+    def _splice(self, order: SpliceOrder, source: Source, report_progress: ReportProgress) -> Source:
+        splicer = _Splicer(self._database, order, source)
+        if source.kind is SourceKind.VIDEO:
+            ending = _splice_video(order, source, splicer, report_progress)
+        else:
+            ending = _splice_photo(order, splicer)
+        with self._database.write() as session:
+            return complete_source(
+                session,
+                source,
+                duration_seconds=ending.duration_seconds,
+                shortfall=ending.shortfall,
+                now=order.now,
+            )
+
+
+class _Splicer:
+    """Takes samples, commits what they give in chunks."""
+
+    def __init__(self, database: Database, order: SpliceOrder, source: Source) -> None:
+        self._database = database
+        self._order = order
+        self._source = source
+        self._chunk = Chunk()
+        self._samples = 0
+        with database.read() as session:
+            self._previous: dict[int, FloatArray] = last_descriptors(session, source.id)
+
+    def take(self, sample: Sample) -> None:
+        """Cut a sample into crops and keep those worth keeping."""
+        for number, crop in enumerate(square_crops(sample.pixels, edge=self._order.master_edge_pixels)):
+            jpeg = encode_master(crop)
+            descriptor = describe(subcells(decode_master(jpeg)[np.newaxis]))[0]
+            reason = skip_reason(descriptor, self._previous.get(number))
+            if reason is not None:
+                self._chunk.skipped[reason] += 1
+                continue
+            self._previous[number] = descriptor
+            self._chunk.tiles.append(
+                NewTile(presentation_us=sample.presentation_us, crop=number, jpeg=jpeg, descriptor=descriptor)
+            )
+        self._samples += 1
+        if self._samples >= _SAMPLES_A_CHUNK:
+            self.commit(next_sample=sample.number + 1)
+
+    def commit(self, *, next_sample: int) -> None:
+        """Commit what has been taken, unless the file is no longer the one it was taken from."""
+        if signature(self._order.file) != self._order.signature:
+            message = "the file was changed or removed while it was being read"
+            raise TransientError(message)
+        with self._database.write() as session:
+            add_chunk(session, self._source, self._chunk, next_sample=next_sample)
+        self._chunk = Chunk()
+        self._samples = 0
+
+
+def _splice_video(
+    order: SpliceOrder, source: Source, splicer: _Splicer, report_progress: ReportProgress
+) -> _Ending:
+    with _reader(order, source) as reader:
+        next_sample = source.next_sample
+        for sample in reader.samples(first=next_sample):
+            splicer.take(sample)
+            next_sample = sample.number + 1
+            seconds = next_sample * source.sample_interval_seconds
+            report_progress(
+                Progress(stage="splicing", share=min(1.0, seconds / (reader.declared_seconds or seconds)))
+            )
+        splicer.commit(next_sample=next_sample)
+        if next_sample == 0:
+            message = "no frame of this video could be decoded"
+            raise RejectedInputError(message)
+        return _Ending(duration_seconds=reader.seconds, shortfall=_shortfall(reader, source))
+
+
+def _splice_photo(order: SpliceOrder, splicer: _Splicer) -> _Ending:
+    photo = read_photo(
+        order.file, photo_pixels_limit=order.photo_pixels_limit, long_side_pixels=_PHOTO_LONG_SIDE_PIXELS
+    )
+    splicer.take(Sample(number=0, presentation_us=0, pixels=_scaled(photo, order.master_edge_pixels)))
+    splicer.commit(next_sample=1)
+    return _Ending()
+
+
+def _scaled(photo: PixelArray, short_side: int) -> PixelArray:
+    height, width = photo.shape[:2]
+    columns, rows = short_side_size(width, height, short_side=short_side)
+    return resample(photo, rows=rows, columns=columns)
+
+
+def _shortfall(reader: VideoReader, source: Source) -> str | None:
+    """What of a film could not be read, in plain words."""
+    complaints = []
+    declared = reader.declared_seconds
+    tolerated = max(2 * source.sample_interval_seconds, _SHORTFALL_SHARE * (declared or 0))
+    if declared is not None and declared - reader.seconds > tolerated:
+        complaints.append(f"it ends after {reader.seconds:.1f} of {declared:.1f} seconds")
+    if reader.damaged_packets:
+        complaints.append(f"{reader.damaged_packets} packets of it are damaged")
+    return "; ".join(complaints) or None
+
+
+@contextlib.contextmanager
+def _reader(order: SpliceOrder, source: Source) -> Iterator[VideoReader]:
+    reader = VideoReader(
+        order.file,
+        sample_interval_seconds=source.sample_interval_seconds,
+        short_side_pixels=order.master_edge_pixels,
+    )
+    with contextlib.closing(reader):
+        yield reader

@@ -1,0 +1,1 @@
+"""The store: one SQLite database that holds tiles, sources, mosaics, their uses of tiles, and jobs."""

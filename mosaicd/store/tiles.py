@@ -1,0 +1,201 @@
+"""Tiles and the sources they were cut from."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from mosaicd.imaging import FloatArray
+from mosaicd.imaging.descriptors import COLUMNS, DESCRIPTOR_SCHEME
+from mosaicd.imaging.frames import SkipReason
+from mosaicd.store.models import Descriptor, Master, Source, SourceKind, Tile
+
+_QUERY_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NewTile:
+    """A tile on its way into the store."""
+
+    presentation_us: int
+    crop: int
+    jpeg: bytes
+    descriptor: FloatArray
+
+
+@dataclass(slots=True, kw_only=True)
+class Chunk:
+    """What a stretch of a source gave: committed whole or not at all."""
+
+    tiles: list[NewTile] = field(default_factory=list)
+    skipped: dict[SkipReason, int] = field(default_factory=lambda: dict.fromkeys(SkipReason, 0))
+
+
+def find_or_add_source(
+    session: Session,
+    *,
+    library_id: int,
+    sha256: bytes,
+    kind: SourceKind,
+    name: str,
+    sample_interval_seconds: float,
+    now: float,
+) -> Source:
+    """The library's source of that content; one that was removed comes back with its tiles."""
+    source = session.scalar(select(Source).where(Source.library_id == library_id, Source.sha256 == sha256))
+    if source is None:
+        source = Source(
+            library_id=library_id,
+            sha256=sha256,
+            kind=kind,
+            name=name,
+            sample_interval_seconds=sample_interval_seconds,
+            added_at=now,
+        )
+        session.add(source)
+        session.flush()
+    elif source.removed_at is not None:
+        source.removed_at = None
+        session.execute(update(Tile).where(Tile.source_id == source.id).values(removed_at=None))
+    return source
+
+
+def add_chunk(session: Session, source: Source, chunk: Chunk, *, next_sample: int) -> None:
+    """Add what samples before `next_sample` gave: tiles, masters, descriptors and counts together."""
+    rows = [
+        {
+            "library_id": source.library_id,
+            "source_id": source.id,
+            "presentation_us": tile.presentation_us,
+            "crop": tile.crop,
+        }
+        for tile in chunk.tiles
+    ]
+    if rows:
+        ids = session.scalars(insert(Tile).returning(Tile.id, sort_by_parameter_order=True), rows).all()
+        pairs = list(zip(ids, chunk.tiles, strict=True))
+        session.execute(insert(Master), [{"tile_id": key, "jpeg": tile.jpeg} for key, tile in pairs])
+        session.execute(insert(Descriptor), [_descriptor_row(key, tile.descriptor) for key, tile in pairs])
+    source = session.merge(source)
+    source.tiles_made += len(rows)
+    source.skipped_black += chunk.skipped[SkipReason.BLACK]
+    source.skipped_blank += chunk.skipped[SkipReason.BLANK]
+    source.skipped_repeated += chunk.skipped[SkipReason.REPEATED]
+    source.next_sample = next_sample
+
+
+def complete_source(
+    session: Session, source: Source, *, duration_seconds: float | None, shortfall: str | None, now: float
+) -> Source:
+    """Note that the source has given all it has."""
+    source = session.merge(source)
+    source.duration_seconds = duration_seconds
+    source.shortfall = shortfall
+    source.completed_at = now
+    return source
+
+
+def last_descriptors(session: Session, source_id: int) -> dict[int, FloatArray]:
+    """The descriptor of the source's last tile from each crop."""
+    found: dict[int, FloatArray] = {}
+    for crop in (0, 1):
+        statement = (
+            select(Descriptor.columns)
+            .join(Tile, Tile.id == Descriptor.tile_id)
+            .where(Tile.source_id == source_id, Tile.crop == crop)
+            .order_by(Tile.presentation_us.desc())
+            .limit(1)
+        )
+        columns = session.scalar(statement)
+        if columns is not None:
+            found[crop] = np.frombuffer(columns, "<f2").astype(np.float32)
+    return found
+
+
+def sources_of(session: Session, library_id: int) -> list[Source]:
+    """The library's sources that are in use, oldest first."""
+    statement = select(Source).where(Source.library_id == library_id, Source.removed_at.is_(None))
+    return list(session.scalars(statement.order_by(Source.id)))
+
+
+def remove_source(session: Session, source: Source, *, now: float) -> int:
+    """Take a source and its tiles out of use; how many tiles that were. Their masters stay."""
+    source.removed_at = now
+    statement = update(Tile).where(Tile.source_id == source.id, Tile.removed_at.is_(None))
+    return session.execute(statement.values(removed_at=now)).rowcount  # type: ignore[attr-defined,no-any-return]
+
+
+def live_tiles(session: Session, library_id: int) -> NDArray[np.int64]:
+    """The library's usable tiles, ascending."""
+    statement = select(Tile.id).where(Tile.library_id == library_id, Tile.removed_at.is_(None))
+    return np.fromiter(session.scalars(statement.order_by(Tile.id)), np.int64)
+
+
+def load_descriptors(
+    session: Session, library_id: int, *, after_tile: int = 0
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """The library's usable tiles with a higher number than `after_tile`, and their descriptors.
+
+    Returns
+    -------
+    tiles : ndarray of int64, shape (N,)
+        Ascending.
+    descriptors : ndarray of float32, shape (N, 75)
+    """
+    statement = (
+        select(Tile.id, Descriptor.columns)
+        .join(Descriptor, Descriptor.tile_id == Tile.id)
+        .where(Tile.library_id == library_id, Tile.removed_at.is_(None), Tile.id > after_tile)
+        .order_by(Tile.id)
+    )
+    tiles: list[int] = []
+    columns = bytearray()
+    for tile, row in session.execute(statement.execution_options(yield_per=10_000)):
+        tiles.append(tile)
+        columns += row
+    descriptors = np.frombuffer(columns, "<f2").astype(np.float32).reshape(-1, COLUMNS)
+    return np.array(tiles, np.int64), descriptors
+
+
+def outdated_descriptors(session: Session, library_id: int) -> list[int]:
+    """Tiles whose descriptor is of another scheme, and has to be made anew from the master."""
+    statement = (
+        select(Tile.id)
+        .join(Descriptor, Descriptor.tile_id == Tile.id)
+        .where(Tile.library_id == library_id, Descriptor.scheme != DESCRIPTOR_SCHEME)
+    )
+    return list(session.scalars(statement))
+
+
+def replace_descriptors(session: Session, tiles: Sequence[int], descriptors: FloatArray) -> None:
+    """Write descriptors made anew from masters, by the current scheme."""
+    for tile, descriptor in zip(tiles, descriptors, strict=True):
+        row = _descriptor_row(tile, descriptor)
+        session.execute(update(Descriptor).where(Descriptor.tile_id == tile).values(**row))
+
+
+def masters(session: Session, tiles: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    """(tile, JPEG) of each of `tiles`, in no special order."""
+    wanted = sorted(tiles)
+    for start in range(0, len(wanted), _QUERY_BATCH):
+        batch = wanted[start : start + _QUERY_BATCH]
+        statement = select(Master.tile_id, Master.jpeg).where(Master.tile_id.in_(batch))
+        yield from session.execute(statement).tuples()
+
+
+def origins(session: Session, tiles: Iterable[int]) -> Mapping[int, tuple[int, int, int]]:
+    """(source, presentation in microseconds, crop) of each of `tiles`."""
+    wanted = sorted(tiles)
+    found: dict[int, tuple[int, int, int]] = {}
+    for start in range(0, len(wanted), _QUERY_BATCH):
+        batch = wanted[start : start + _QUERY_BATCH]
+        statement = select(Tile.id, Tile.source_id, Tile.presentation_us, Tile.crop).where(Tile.id.in_(batch))
+        found |= {tile: (source, time, crop) for tile, source, time, crop in session.execute(statement)}
+    return found
+
+
+def _descriptor_row(tile: int, descriptor: FloatArray) -> dict[str, object]:
+    return {"tile_id": tile, "scheme": DESCRIPTOR_SCHEME, "columns": descriptor.astype("<f2").tobytes()}
