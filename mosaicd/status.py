@@ -19,7 +19,7 @@ _LAST = 5
 def gather(database: Database, settings: Settings) -> dict[str, Any]:
     """All facts, as they go into JSON."""
     with database.read() as session:
-        counts = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples())
+        counts = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples().all())
         return {
             "daemon_runs": _daemon_runs(database),
             "root": str(settings.root),

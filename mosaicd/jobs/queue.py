@@ -200,7 +200,7 @@ class JobQueue:
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state."""
         with self._database.read() as session:
-            return dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples())
+            return dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples().all())
 
     def _tickets(self, *conditions: Any, limit: int | None = None) -> list[Ticket]:  # noqa: ANN401
         statement = select(Job, Library.name).join(Library, Library.id == Job.library_id).where(*conditions)

@@ -92,13 +92,12 @@ def assign(
         choice = _choose(ranked, line, handicaps, nearby)
         if choice is None:
             ranked, line = rank_all(line), 0
-            for allowed in range(reach, -1, -1):
-                inner = slice(reach - allowed, reach + allowed + 1)
-                choice = _choose(ranked, line, handicaps, nearby[inner, inner])
-                if choice is not None:
-                    crowded += allowed < reach
-                    break
-        assert choice is not None, "with no distance to keep, every tile is free"
+        allowed = reach
+        while choice is None:
+            inner = slice(reach - allowed, reach + allowed + 1)
+            choice = _choose(ranked, line, handicaps, nearby[inner, inner])
+            crowded += choice is not None and allowed < reach
+            allowed -= 1
         position = ranked.positions[line, choice]
         placed[row + reach, column + reach] = position
         handicaps[position] += step
