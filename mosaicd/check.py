@@ -43,7 +43,7 @@ def _folders(settings: Settings) -> Iterator[Finding]:
     for name in ("inbox", "outbox", "archive", "rejected", "staging"):
         path: Path = getattr(folders, name)
         nearest = _nearest(path)
-        if not path.exists():
+        if not os.path.lexists(path):
             if os.access(nearest, os.W_OK | os.X_OK):
                 yield Finding(text=f"{name}: {path} will be made when the daemon starts")
             else:
@@ -56,15 +56,20 @@ def _folders(settings: Settings) -> Iterator[Finding]:
             yield Finding(text=f"{name}: {path} is not readable and writable", is_problem=True)
         else:
             yield Finding(text=f"{name}: {path} is readable and writable")
-    if _nearest(folders.staging).stat().st_dev != _nearest(folders.outbox).stat().st_dev:
-        yield Finding(text="staging lies on another file system than outbox: set staging", is_problem=True)
+    device = _nearest(folders.staging).stat().st_dev
+    for name, path in (("outbox", folders.outbox), ("rejected", folders.rejected)):
+        if _nearest(path).stat().st_dev != device:
+            yield Finding(
+                text=f"staging: {folders.staging} lies on another file system than {name}: set staging",
+                is_problem=True,
+            )
     free = shutil.disk_usage(_nearest(folders.outbox)).free
     yield Finding(text=f"outbox: {free / 1e9:.1f} GB free", is_problem=free < _LITTLE_ROOM)
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
     path = settings.database_path
-    if not path.exists():
+    if not os.path.lexists(path):
         nearest = _nearest(path.parent)
         is_problem = not os.access(nearest, os.W_OK | os.X_OK)
         trouble = f" cannot be made: {nearest} is not writable" if is_problem else " will be made"
@@ -115,6 +120,6 @@ def _decoders() -> Iterator[Finding]:
 
 def _nearest(path: Path) -> Path:
     """The folder itself, or the nearest one above it that exists."""
-    while not path.exists():
+    while not os.path.exists(path):  # noqa: PTH110 - never raises
         path = path.parent
     return path

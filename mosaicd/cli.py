@@ -1,6 +1,7 @@
 """The command line."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,14 +18,15 @@ from mosaicd import demo as demos
 from mosaicd import status as reports
 from mosaicd.daemon import AlreadyRunningError, Daemon
 from mosaicd.errors import CorruptStateError, MosaicdError, SettingsError
-from mosaicd.jobs.originals import reason_path
+from mosaicd.jobs.originals import Folders, reason_path
 from mosaicd.jobs.queue import JobQueue, rejected_jobs_named
 from mosaicd.logs import configure_logs
-from mosaicd.media.files import move_aside, printable, signature
-from mosaicd.settings import Settings, load_settings
+from mosaicd.media.files import move_aside, one_line, printable, signature
+from mosaicd.settings import Settings, load_settings, settings_file
+from mosaicd.status import counted
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import find_library, library_facts
-from mosaicd.store.models import Library
+from mosaicd.store.models import Job, Library, Source
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
@@ -52,14 +54,9 @@ def main() -> None:
     """Run the command line; errors become one line and an exit code."""
     try:
         app()
-    except SettingsError as error:
-        _fail(error, EXIT_SETTINGS)
-    except AlreadyRunningError as error:
-        _fail(error, EXIT_ALREADY_RUNNING)
-    except CorruptStateError as error:
-        _fail(error, EXIT_STATE)
     except MosaicdError as error:
-        _fail(error, EXIT_FAILED)
+        sys.stderr.write(f"mosaicd: {one_line(str(error))}\n")
+        sys.exit(_exit_code(error))
 
 
 @app.command()
@@ -79,12 +76,12 @@ def run(
     """Watch the inbox, and work on what is dropped there."""
     settings = _load(root, config, sets)
     configure_logs(settings.log_format, settings.log_level)
-    daemon = Daemon(settings, lambda: _load(root, config, sets))
     try:
+        daemon = Daemon(settings, lambda: _load(root, config, sets))
         code = daemon.run_until_idle() if until_idle else daemon.run_forever()
     except MosaicdError as error:
         log.critical("daemon_failed", why=str(error))
-        raise
+        code = _exit_code(error)
     raise typer.Exit(code)
 
 
@@ -103,9 +100,12 @@ def demo(
 
 
 @app.command()
-def check(root: Root = None, config: Config = None) -> None:
+def check(root: Root = None, config: Config = None, sets: Sets = None) -> None:
     """Say what is right and what is wrong with the configuration and the machine."""
-    findings = list(checks.findings(_load(root, config)))
+    settings = _load(root, config, sets)
+    file = config or settings_file()
+    typer.echo(f"{'ok':8}settings: {_shown(file) if file else 'defaults, there is no configuration file'}")
+    findings = list(checks.findings(settings))
     for finding in findings:
         typer.echo(f"{finding.mark:8}{finding.text}")
     raise typer.Exit(EXIT_FAILED if any(finding.is_problem for finding in findings) else 0)
@@ -115,24 +115,27 @@ def check(root: Root = None, config: Config = None) -> None:
 def status(
     root: Root = None,
     config: Config = None,
+    sets: Sets = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Show libraries, queue, running jobs, last mosaics and last rejections."""
-    settings = _load(root, config)
+    settings = _load(root, config, sets)
     with _store(settings) as database:
         facts = reports.gather(database, settings)
     typer.echo(json.dumps(facts, indent=2) if as_json else reports.in_words(facts))
 
 
 @app.command()
-def libraries(root: Root = None, config: Config = None) -> None:
+def libraries(root: Root = None, config: Config = None, sets: Sets = None) -> None:
     """List the libraries."""
-    with _store(_load(root, config)) as database, database.read() as session:
-        for facts in library_facts(session):
-            typer.echo(
-                f"{facts.name}: {facts.tiles} tiles from {facts.sources} sources, {facts.mosaics} mosaics"
-            )
+    with _store(_load(root, config, sets)) as database, database.read() as session:
+        lines = [
+            f"{facts.name}: {counted(facts.tiles, 'tile')} from {counted(facts.sources, 'source')},"
+            f" {counted(facts.mosaics, 'mosaic')}"
+            for facts in library_facts(session)
+        ]
+    _echo_lines(lines, otherwise="there are no libraries yet: drop a film into the inbox")
 
 
 @app.command()
@@ -140,6 +143,7 @@ def sources(
     library: Annotated[str, typer.Argument(help="The library's name.")],
     root: Root = None,
     config: Config = None,
+    sets: Sets = None,
     remove: Annotated[
         str | None,
         typer.Option("--remove", help="Take this source (its number or name) and its tiles out of use."),
@@ -148,27 +152,23 @@ def sources(
     """List a library's sources, or take one out of use."""
     from mosaicd.store.tiles import remove_source, sources_of
 
-    with _store(_load(root, config)) as database:
+    with _store(_load(root, config, sets)) as database:
         if remove is None:
             with database.read() as session:
-                for source in sources_of(session, _library(session, library).id):
-                    skipped = source.skipped_black + source.skipped_blank + source.skipped_repeated
-                    typer.echo(
-                        f"{source.id}: {printable(source.name)}: {source.tiles_made} tiles"
-                        f" from {source.next_sample} frames, {skipped} crops skipped"
-                        + (f"; {source.shortfall}" if source.shortfall else "")
-                    )
+                lines = [_in_words(each) for each in sources_of(session, _library(session, library).id)]
+            _echo_lines(lines, otherwise=f"library {library} has no sources")
             return
         with database.write() as session:
             named = [
                 source
                 for source in sources_of(session, _library(session, library).id)
-                if remove in (str(source.id), printable(source.name))
+                if remove in (str(source.id), source.name, printable(source.name))
             ]
             source = _the_one(named, "source", remove)
             count = remove_source(session, source, now=time.time())
         typer.echo(
-            f"{count} tiles of {printable(source.name)} are out of use; drop the file again to have them back"
+            f"{printable(source.name)}: {counted(count, 'tile')} out of use;"
+            " drop the file again to have them back"
         )
 
 
@@ -177,6 +177,7 @@ def penalties(
     library: Annotated[str, typer.Argument(help="The library's name.")],
     root: Root = None,
     config: Config = None,
+    sets: Sets = None,
     *,
     reset: Annotated[bool, typer.Option("--reset", help="Let no earlier use count any more.")] = False,
     undo: Annotated[
@@ -186,7 +187,7 @@ def penalties(
     """Show a library's penalty history, forget it, or take one mosaic out of it."""
     from mosaicd.store.mosaics import charges, find_mosaic, reset_penalties, undo_charges
 
-    with _store(_load(root, config)) as database:
+    with _store(_load(root, config, sets)) as database:
         if reset:
             with database.write() as session:
                 reset_penalties(_library(session, library), now=time.time())
@@ -196,11 +197,15 @@ def penalties(
                 found = find_mosaic(session, _library(session, library).id, undo)
                 mosaic = _the_one([found] if found else [], "mosaic", undo)
                 count = undo_charges(session, mosaic, now=time.time())
-            typer.echo(f"the charges of {printable(mosaic.stem)} on {count} tiles are taken back")
+            typer.echo(f"{printable(mosaic.stem)}: its uses of {counted(count, 'tile')} are taken back")
         else:
             with database.read() as session:
-                for charge in charges(session, _library(session, library).id):
-                    typer.echo(f"{charge.mosaic}: {charge.stem}: {charge.uses} uses of {charge.tiles} tiles")
+                lines = [
+                    f"{charge.mosaic}: {printable(charge.stem)}:"
+                    f" {counted(charge.uses, 'use')} of {counted(charge.tiles, 'tile')}"
+                    for charge in charges(session, _library(session, library).id)
+                ]
+            _echo_lines(lines, otherwise=f"no tile of library {library} has been used yet")
 
 
 @app.command()
@@ -208,18 +213,16 @@ def retry(
     name: Annotated[str, typer.Argument(help="The rejected file: its path in the inbox, or its name.")],
     root: Root = None,
     config: Config = None,
+    sets: Sets = None,
 ) -> None:
     """Put a rejected file back into the inbox and try it again."""
-    settings = _load(root, config)
+    settings = _load(root, config, sets)
     folders = settings.folders
     with _store(settings) as database:
         with database.read() as session:
             job = _the_one(list(rejected_jobs_named(session, name)), "rejected file", name)
-        original = folders.inbox / job.path
-        if job.moved_to is not None and not original.exists():
-            move_aside(Path(job.moved_to), original)
-            reason_path(Path(job.moved_to)).unlink(missing_ok=True)
-        looks = signature(original)
+        _put_back(job, folders)
+        looks = signature(folders.inbox / job.path)
         if looks is None:
             message = (
                 f"{printable(job.path)} is neither in {folders.rejected} nor in {folders.inbox} any more"
@@ -238,6 +241,38 @@ def _version(
         raise typer.Exit
 
 
+def _put_back(job: Job, folders: Folders) -> None:
+    """Move a rejected original back to the inbox, unless a file stands there; take its reason away."""
+    original = folders.inbox / job.path
+    rejected = Path(job.moved_to) if job.moved_to is not None else folders.rejected / job.path
+    try:
+        if job.moved_to is not None and os.path.lexists(rejected) and not os.path.lexists(original):
+            move_aside(rejected, original)
+        if not os.path.lexists(rejected):
+            reason_path(rejected).unlink(missing_ok=True)
+    except OSError as error:
+        message = f"{printable(job.path)} cannot be moved back to {folders.inbox}: {error.strerror}"
+        raise MosaicdError(message) from error
+
+
+def _in_words(source: Source) -> str:
+    skipped = source.skipped_black + source.skipped_blank + source.skipped_repeated
+    return (
+        f"{source.id}: {printable(source.name)}: {counted(source.tiles_made, 'tile')}"
+        f" from {counted(source.next_sample, 'frame')}, {counted(skipped, 'crop')} skipped"
+        + (f"; {source.shortfall}" if source.shortfall else "")
+    )
+
+
+def _echo_lines(lines: list[str], *, otherwise: str) -> None:
+    for line in lines or [otherwise]:
+        typer.echo(line)
+
+
+def _shown(path: Path) -> str:
+    return one_line(str(path))
+
+
 def _load(root: Path | None, config: Path | None, sets: list[str] | None = None) -> Settings:
     flags: dict[str, Any] = {"root": root}
     for pair in sets or []:
@@ -253,7 +288,7 @@ def _load(root: Path | None, config: Path | None, sets: list[str] | None = None)
 def _store(settings: Settings) -> Iterator[Database]:
     path = settings.database_path
     if not path.exists():
-        message = f"there is no database yet at {path}: start `mosaicd run` first, or name the right --root"
+        message = f"there is no database yet at {path}: start `mosaicd run` first, or name its --root"
         raise MosaicdError(message)
     database = Database(path)
     try:
@@ -274,12 +309,19 @@ def _library(session: Any, name: str) -> Library:  # noqa: ANN401
 def _the_one(found: list[Any], what: str, name: str) -> Any:  # noqa: ANN401
     if len(found) == 1:
         return found[0]
-    message = (
-        f"there is no {what} {name!r}" if not found else f"{len(found)} are called {name!r}: name it fully"
-    )
+    message = f"there is no {what} {name!r}"
+    if found:
+        message = f"{counted(len(found), what)} are called {name!r}: name one fully"
     raise MosaicdError(message)
 
 
-def _fail(error: Exception, code: int) -> None:
-    sys.stderr.write(f"mosaicd: {printable(str(error))}\n")
-    sys.exit(code)
+def _exit_code(error: MosaicdError) -> int:
+    match error:
+        case SettingsError():
+            return EXIT_SETTINGS
+        case CorruptStateError():
+            return EXIT_STATE
+        case AlreadyRunningError():
+            return EXIT_ALREADY_RUNNING
+        case _:
+            return EXIT_FAILED

@@ -1,5 +1,6 @@
 """Structured logs on standard error: key=value for people, one JSON object a line for programs."""
 
+import logging
 import os
 import sys
 from collections.abc import MutableMapping
@@ -8,9 +9,10 @@ from typing import Any
 
 import structlog
 
-from mosaicd.media.files import printable
+from mosaicd.media.files import one_line
 
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+_FIRST = ("timestamp", "level", "event")
 _NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 EventDict = MutableMapping[str, Any]
@@ -37,16 +39,12 @@ def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
     """Send log lines to standard error from now on."""
     is_text = log_format is LogFormat.TEXT or (log_format is LogFormat.AUTO and sys.stderr.isatty())
     journal_reads = _journal_reads()
-    renderer: Any = (
-        structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False)
-        if is_text
-        else structlog.processors.JSONRenderer()
-    )
+    renderer: Any = _as_text if is_text else structlog.processors.JSONRenderer()
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.format_exc_info,
-        _made_printable,
+        _on_one_line,
     ]
     if not journal_reads:  # the journal has times of its own
         processors.insert(0, structlog.processors.TimeStamper(fmt="iso", utc=True))
@@ -57,24 +55,47 @@ def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.basicConfig(handlers=[_Forwarder()], level=_NUMBERS[LogLevel.WARNING])
+
+
+class _Forwarder(logging.Handler):
+    """Brings what libraries warn of into the same form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a library's record."""
+        structlog.get_logger().warning("library_warned", library=record.name, why=record.getMessage())
 
 
 class _PriorityPrefixed:
-    """Renders a line with the prefix from which the journal learns its priority."""
+    """Renders lines with the prefix from which the journal learns their priority."""
 
     def __init__(self, renderer: Any) -> None:  # noqa: ANN401
         self._renderer = renderer
 
     def __call__(self, logger: Any, method: str, event: EventDict) -> str:  # noqa: ANN401
-        priority = _PRIORITIES[event.get("level", "info")]
-        return f"<{priority}>{self._renderer(logger, method, event)}"
+        prefix = f"<{_PRIORITIES[event.get('level', 'info')]}>"
+        lines = self._renderer(logger, method, event).split("\n")
+        return "\n".join(f"{prefix}{line}" for line in lines)
 
 
-def _made_printable(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401
+_logfmt = structlog.processors.LogfmtRenderer(key_order=_FIRST, drop_missing=True, bool_as_flag=False)
+
+
+def _as_text(logger: Any, method: str, event: EventDict) -> str:  # noqa: ANN401
+    """A line of key=value, and below it, each line marked as such, the exception if there is one."""
+    exception = event.pop("exception", None)
+    line = _logfmt(logger, method, event)
+    below = str(exception).split("\n") if exception else []
+    return "\n".join([line, *(f"  | {each}" for each in below)])
+
+
+def _on_one_line(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401
     """Escape what could forge a line or steer a terminal."""
     for key, value in event.items():
-        if isinstance(value, str) and key != "exception":
-            event[key] = printable(value)
+        if key == "exception":
+            event[key] = "\n".join(one_line(line) for line in str(value).rstrip("\n").split("\n"))
+        elif value is not None and not isinstance(value, bool | int | float | list | dict):
+            event[key] = one_line(str(value))
     return event
 
 

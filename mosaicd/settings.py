@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -31,11 +31,26 @@ _FOLDER_NAMES = ("inbox", "outbox", "archive", "rejected", "staging")
 _DEFAULT_ROOT = Path("~/Mosaics")
 
 
+def _usable(path: Path) -> Path:
+    if "\0" in str(path):
+        message = "holds a null byte"
+        raise ValueError(message)
+    try:
+        path.expanduser()
+    except RuntimeError as error:
+        message = "begins with a home folder that cannot be found"
+        raise ValueError(message) from error
+    return path
+
+
+UsablePath = Annotated[Path, AfterValidator(_usable)]
+
+
 class LibrarySettings(Appearance):
     """What can be set for each library in its own table, ``[library.NAME]``."""
 
     sample_interval_seconds: Annotated[
-        float, Field(gt=0, le=3600, description="One frame of a video in so many seconds becomes tiles.")
+        float, Field(ge=0.01, le=3600, description="One frame of a video in so many seconds becomes tiles.")
     ] = 1.0
     minimum_tiles: Annotated[
         int, Field(ge=1, description="A photo waits until its library has this many tiles.")
@@ -51,27 +66,33 @@ class LibrarySettings(Appearance):
 class Settings(LibrarySettings, BaseSettings):
     """Every setting. Read once, never changed."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=_PREFIX, toml_file=None)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, env_prefix=_PREFIX, env_ignore_empty=True
+    )
 
     root: Annotated[
-        Path, Field(description="The folder that holds the five below unless they are set themselves.")
+        UsablePath, Field(description="The folder that holds the five below unless they are set themselves.")
     ] = _DEFAULT_ROOT
-    inbox: Annotated[Path | None, Field(description="Where files are dropped. Default: ROOT/inbox.")] = None
-    outbox: Annotated[Path | None, Field(description="Where mosaics appear. Default: ROOT/outbox.")] = None
-    archive: Annotated[Path | None, Field(description="Where used originals go. Default: ROOT/archive.")] = (
+    inbox: Annotated[
+        UsablePath | None, Field(description="Where files are dropped. Default: ROOT/inbox.")
+    ] = None
+    outbox: Annotated[UsablePath | None, Field(description="Where mosaics appear. Default: ROOT/outbox.")] = (
         None
     )
+    archive: Annotated[
+        UsablePath | None, Field(description="Where used originals go. Default: ROOT/archive.")
+    ] = None
     rejected: Annotated[
-        Path | None, Field(description="Where unusable files go. Default: ROOT/rejected.")
+        UsablePath | None, Field(description="Where unusable files go. Default: ROOT/rejected.")
     ] = None
     staging: Annotated[
-        Path | None,
+        UsablePath | None,
         Field(
             description="Where mosaics are written first; same file system as outbox. Default: ROOT/.staging."
         ),
     ] = None
     database: Annotated[
-        Path | None,
+        UsablePath | None,
         Field(description="The SQLite file; never in a synced folder. Default: in the state directory."),
     ] = None
     originals: Annotated[
@@ -79,10 +100,13 @@ class Settings(LibrarySettings, BaseSettings):
         Field(description="What becomes of used files: archive (moved there) or leave (in the inbox)."),
     ] = Originals.ARCHIVE
     settle_seconds: Annotated[
-        float, Field(ge=0, description="A file is taken when it has not changed for so long.")
+        float, Field(ge=0, le=3600, description="A file is taken when it has not changed for so long.")
     ] = 5.0
     rescan_seconds: Annotated[
-        float, Field(gt=0, description="The whole inbox is looked at this often, whatever events have said.")
+        float,
+        Field(
+            gt=0, le=86_400, description="The whole inbox is looked at this often, whatever events have said."
+        ),
     ] = 60.0
     master_edge_pixels: Annotated[
         int, Field(ge=16, le=1024, description="Edge of the tiles in the store, in pixels.")
@@ -152,8 +176,8 @@ class Settings(LibrarySettings, BaseSettings):
         if given:
             return Path(given.split(":")[0]) / "mosaicd.sqlite3"
         folder = Path(platformdirs.user_state_dir("mosaicd"))
-        root = _absolute(self.root)
-        if root == _absolute(_DEFAULT_ROOT):
+        root = _real(self.root)
+        if root == _real(_DEFAULT_ROOT):
             return folder / "mosaicd.sqlite3"
         digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:8]
         return folder / f"root-{digest}" / "mosaicd.sqlite3"
@@ -184,23 +208,27 @@ def load_settings(flags: Mapping[str, Any], *, config: Path | None = None) -> Se
     SettingsError
         If any setting is unknown, of the wrong kind or in conflict with another; says which, and where it was set.
     """
-    file = config if config is not None else next((path for path in _config_files() if path.is_file()), None)
+    file = config if config is not None else settings_file()
     places = _Places(
         flags={name: value for name, value in flags.items() if value is not None},
+        variables={
+            name.upper().removeprefix(_PREFIX).lower(): name
+            for name in os.environ
+            if name.upper().startswith(_PREFIX)
+        },
         file=file,
         in_file=_read_toml(file) if file is not None else {},
     )
-    _refuse_unknown_variables()
     settings = _validated(places)
-    for name in settings.library:
-        try:
-            settings.for_library(name)
-        except ValidationError as error:
-            message = f"[library.{name}]: {first_complaint(error)} (set {places.of('library')})"
-            raise SettingsError(message) from error
-    for complaint in _conflicts(settings, places):
+    for complaint in (*_library_complaints(settings, places), *_conflicts(settings, places)):
         raise SettingsError(complaint)
     return settings
+
+
+def settings_file() -> Path | None:
+    """The TOML file that is read if none is named: the user's or else the system's; None if there is neither."""
+    candidates = (Path(platformdirs.user_config_dir("mosaicd")) / "mosaicd.toml", SYSTEM_FILE)
+    return next((path for path in candidates if os.path.isfile(path)), None)  # noqa: PTH113 - never raises
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +236,7 @@ class _Places:
     """Where each setting was set."""
 
     flags: dict[str, Any]
+    variables: dict[str, str]
     file: Path | None
     in_file: dict[str, Any]
 
@@ -215,8 +244,8 @@ class _Places:
         """The place that had the last word on a setting."""
         if name in self.flags:
             return "on the command line"
-        if _variable(name) in os.environ:
-            return f"in the environment variable {_variable(name)}"
+        if name in self.variables and (os.environ[self.variables[name]] or name not in self.in_file):
+            return f"in the environment variable {self.variables[name]}"
         return f"in {self.file}" if name in self.in_file else "by default"
 
 
@@ -224,6 +253,10 @@ def _validated(places: _Places) -> Settings:
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=places.file)
 
+    for name in (*places.flags, *places.variables):
+        if name not in Settings.model_fields:
+            message = f"there is no setting {name} (set {places.of(name)})"
+            raise SettingsError(message)
     try:
         return FromFile(**places.flags)
     except ValidationError as error:
@@ -231,22 +264,27 @@ def _validated(places: _Places) -> Settings:
         message = f"{first_complaint(error)} (set {places.of(name)})"
         raise SettingsError(message) from error
     except SourceError as error:
-        raise SettingsError(str(error).splitlines()[0]) from error
+        message = f"library should be JSON (set {places.of('library')})"
+        raise SettingsError(message) from error
 
 
-def _refuse_unknown_variables() -> None:
-    for variable in os.environ:
-        name = variable.removeprefix(_PREFIX).lower()
-        if variable.startswith(_PREFIX) and name not in Settings.model_fields:
-            message = f"there is no setting {name} (set in the environment variable {variable})"
-            raise SettingsError(message)
+def _library_complaints(settings: Settings, places: _Places) -> Iterator[str]:
+    for library, table in settings.library.items():
+        where = f"[library.{library}] (set {places.of('library')})"
+        for name in table:
+            if name in Settings.model_fields and name not in LibrarySettings.model_fields:
+                yield f"{name} holds for all libraries alike and cannot be set in {where}"
+        try:
+            settings.for_library(library)
+        except ValidationError as error:
+            yield f"{first_complaint(error)} in {where}"
 
 
 def _conflicts(settings: Settings, places: _Places) -> Iterator[str]:
     folders = settings.folders
-    paths = {name: getattr(folders, name).resolve() for name in _FOLDER_NAMES}
-    database = settings.database_path.resolve()
-    for name, path in {"root": _absolute(settings.root).resolve(), **paths}.items():
+    paths = {name: _real(getattr(folders, name)) for name in _FOLDER_NAMES}
+    database = _real(settings.database_path)
+    for name, path in {"root": _real(settings.root), **paths}.items():
         if database.is_relative_to(path):
             yield (
                 f"database ({database}, set {places.of('database')}) lies in {name} "
@@ -262,10 +300,6 @@ def _conflicts(settings: Settings, places: _Places) -> Iterator[str]:
                 )
 
 
-def _config_files() -> list[Path]:
-    return [Path(platformdirs.user_config_dir("mosaicd")) / "mosaicd.toml", SYSTEM_FILE]
-
-
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
         with file.open("rb") as stream:
@@ -273,14 +307,14 @@ def _read_toml(file: Path) -> dict[str, Any]:
     except OSError as error:
         message = f"the configuration file {file} cannot be read: {error.strerror}"
         raise SettingsError(message) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"the configuration file {file} is not TOML: {error}"
         raise SettingsError(message) from error
 
 
-def _variable(name: str) -> str:
-    return f"{_PREFIX}{name.upper()}"
-
-
 def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - links in it are kept as the user wrote them
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path.expanduser()))  # unlike resolve, it never raises

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from mosaicd.jobs.states import ACTIVE_STATES
-from mosaicd.media.files import printable
+from mosaicd.media.files import one_line, printable
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_facts
@@ -19,11 +19,11 @@ _LAST = 5
 def gather(database: Database, settings: Settings) -> dict[str, Any]:
     """All facts, as they go into JSON."""
     with database.read() as session:
-        counts = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples().all())
+        counts = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).all())
         return {
             "daemon_runs": _daemon_runs(database),
-            "root": str(settings.root),
-            "database": str(database.path),
+            "root": one_line(str(settings.root.expanduser().absolute())),
+            "database": one_line(str(database.path)),
             "libraries": [
                 {
                     "name": facts.name,
@@ -67,24 +67,32 @@ def gather(database: Database, settings: Settings) -> dict[str, Any]:
 
 def in_words(facts: dict[str, Any]) -> str:
     """The same facts for people."""
-    lines = [f"daemon: {'running' if facts['daemon_runs'] else 'not running'}   root: {facts['root']}"]
+    lines = [
+        f"root: {facts['root']}",
+        f"daemon: {'running' if facts['daemon_runs'] else 'not running'}",
+    ]
     for library in facts["libraries"]:
         lines.append(
-            f"library {library['name']}: {library['tiles']} tiles from {library['sources']} sources,"
-            f" {library['mosaics']} mosaics"
+            f"library {library['name']}: {counted(library['tiles'], 'tile')}"
+            f" from {counted(library['sources'], 'source')}, {counted(library['mosaics'], 'mosaic')}"
         )
-        lines += [f"  {each['source']}: {each['why']}" for each in library["incomplete_sources"]]
+        lines += [f"incomplete: {each['source']}: {each['why']}" for each in library["incomplete_sources"]]
     queue = facts["queue"]
     lines.append(f"queue: {queue['queued']} queued, {queue['waiting']} waiting, {queue['running']} running")
     lines += [f"running: {job['file']}: {job['stage']}, {job['progress']:.0%}" for job in facts["running"]]
     lines += [f"waiting: {job['file']}: {job['why']}" for job in facts["waiting"]]
     lines += [
-        f"mosaic: {mosaic['stem']}: {mosaic['distinct_tiles']} distinct tiles,"
+        f"mosaic {mosaic['mosaic']}: {mosaic['stem']}: {counted(mosaic['distinct_tiles'], 'distinct tile')},"
         f" colour error {mosaic['color_error_1px']:.1f}, {mosaic['seconds']:.1f} s"
         for mosaic in facts["last_mosaics"]
     ]
     lines += [f"rejected: {job['file']}: {job['why']}" for job in facts["last_rejections"]]
     return "\n".join(lines)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, in words."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _jobs(session: Session, state: JobState) -> list[Job]:

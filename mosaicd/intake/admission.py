@@ -8,7 +8,7 @@ import structlog
 
 from mosaicd.errors import TransientError
 from mosaicd.intake.names import Role, is_appearance_file, is_conflict_copy, is_ignored, place_of
-from mosaicd.intake.scan import Unreadable, walk
+from mosaicd.intake.scan import Unreadable, is_folder, walk
 from mosaicd.intake.stability import Settled, SettleTracker
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.states import ACTIVE_STATES
@@ -62,7 +62,7 @@ class Admission:
         """Look at a file or a folder of the inbox that something has happened to."""
         if any(is_ignored(part) for part in hint.split("/")):
             return
-        if not hint or (self._inbox / hint).is_dir():
+        if not hint or is_folder(self._inbox, hint):
             self._look(subtree=hint)
         else:
             self._observe(hint, signature(self._inbox / hint))
@@ -125,14 +125,15 @@ class Admission:
             if _same(last, file):
                 return False
             if last.state is JobState.RUNNING:
-                self._tracker.forget(file.path)  # its turn comes when the first one is done
+                self.look_again(file.path)  # its turn comes when the first one is done
                 return False
         try:
             kind = media_kind(self._inbox / file.path)
             if last is not None and self._is_redelivery(last, file):
                 return False
         except (OSError, TransientError) as error:
-            self._say_once(file.path, "file_unreadable", error=str(error))
+            if signature(self._inbox / file.path) is not None:  # it has not just been removed
+                self._say_once(file.path, "file_unreadable", error=str(error))
             self._tracker.forget(file.path)
             return False
         if kind is MediaKind.UNKNOWN:

@@ -25,6 +25,12 @@ class Unreadable:
     error: str
 
 
+def is_folder(inbox: Path, path: str) -> bool:
+    """Whether a folder stands at `path` below the inbox, with no link on the way."""
+    real = os.path.realpath(inbox / path)
+    return real == os.path.join(os.path.realpath(inbox), path) and os.path.isdir(real)  # noqa: PTH112, PTH118
+
+
 def walk(inbox: Path, subtree: str = "") -> Iterator[Found | Unreadable]:
     """Every file in a subtree of the inbox that its name does not rule out.
 

@@ -44,7 +44,7 @@ class InboxWatcher(FileSystemEventHandler):
     """
 
     def __init__(self, inbox: Path, wake: Callable[[], None]) -> None:
-        self._inbox = inbox
+        self._inbox = self._real_inbox = inbox
         self._wake = wake
         self._hints: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._observer: BaseObserver | None = None
@@ -54,7 +54,9 @@ class InboxWatcher(FileSystemEventHandler):
     @property
     def is_watching(self) -> bool:
         """Whether events come in."""
-        return self._observer is not None and self._observer.is_alive()
+        return self._observer is not None and all(
+            thread.is_alive() for thread in (self._observer, *self._observer.emitters)
+        )
 
     def ensure_watching(self) -> None:
         """Watch, or watch again if the inbox was replaced by another folder of its name."""
@@ -67,12 +69,14 @@ class InboxWatcher(FileSystemEventHandler):
         self.stop()
         if inode is None:
             return
-        observer = Observer()
-        observer.daemon = True
+        self._real_inbox = self._inbox.resolve()  # a link itself would be watched, not what it leads to
         try:
-            observer.schedule(self, str(self._inbox), recursive=True, event_filter=_EVENTS)
-            observer.start()
+            self._observer = Observer()
+            self._observer.daemon = True
+            self._observer.schedule(self, str(self._real_inbox), recursive=True, event_filter=_EVENTS)
+            self._observer.start()
         except OSError as error:
+            self.stop()
             if self._complaint != str(error):
                 self._complaint = str(error)
                 log.warning(
@@ -82,19 +86,22 @@ class InboxWatcher(FileSystemEventHandler):
                     remedy="raise fs.inotify.max_user_watches and max_user_instances; until then, rescans do",
                 )
             return
-        self._observer, self._inode, self._complaint = observer, inode, None
+        self._inode, self._complaint = inode, None
 
     def stop(self) -> None:
         """Stop watching."""
-        if self._observer is not None and self._observer.is_alive():
-            self._observer.stop()
-            self._observer.join(_STOP_SECONDS)
-        self._observer = self._inode = None
+        observer, self._observer, self._inode = self._observer, None, None
+        if observer is None:
+            return
+        was_alive = observer.is_alive()
+        observer.stop()
+        if was_alive:
+            observer.join(_STOP_SECONDS)
 
     def dispatch(self, event: FileSystemEvent) -> None:
         """Take an event as a hint; called by watchdog in its own thread."""
         path = os.fsdecode(event.dest_path or event.src_path)
-        relative = os.path.relpath(path, self._inbox)
+        relative = os.path.relpath(path, self._real_inbox)
         if not relative.startswith(".."):
             self._hints.put("" if relative == "." else relative)
             self._wake()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mosaicd.errors import TransientError
 from mosaicd.jobs.queue import JobQueue, Ticket
-from mosaicd.media.files import free_path, move_aside, shortened, signature, write_whole
+from mosaicd.media.files import free_path, has_same_content, move_aside, shortened, signature, write_whole
 
 _REASON_SUFFIX = ".reason.txt"
 
@@ -69,10 +69,17 @@ def write_reason(original: Path, reason: str, folders: Folders) -> None:
 def moved_original(ticket: Ticket, folders: Folders) -> Path | None:
     """Where the original of a job that did not end has been moved already, if it has."""
     target = Path(ticket.moved_to) if ticket.moved_to is not None else None
-    if target is None or not target.exists():
+    if target is None or signature(target) is None:
         return None
-    if signature(folders.inbox / ticket.path) == ticket.signature:  # killed between link and unlink
-        (folders.inbox / ticket.path).unlink()
+    original = folders.inbox / ticket.path
+    if signature(original) != ticket.signature:
+        return target
+    try:
+        if not has_same_content(original, target):  # another file took the place before the move
+            return None
+        original.unlink()  # killed between the two halves of the move
+    except (OSError, TransientError):
+        return None
     return target
 
 

@@ -53,10 +53,17 @@ class JobQueue:
         first_seen_at: float,
         now: float,
     ) -> Ticket:
-        """Take a file in as a job. A queued or waiting job of the same path is brought up to date instead."""
+        """Take a file in as a job. One of the same path that has not begun is brought up to date instead.
+
+        One that has begun, and was queued again, is withdrawn: what it has noted is not true of the new file.
+        """
         with self._database.write() as session:
-            active = select(Job).where(Job.path == path, Job.state.in_(ACTIVE_STATES))
-            job = session.scalar(active)
+            pending = select(Job).where(Job.path == path, Job.state.in_((JobState.QUEUED, JobState.WAITING)))
+            job = session.scalar(pending)
+            if job is not None and job.started_at is not None:
+                _end(job, JobState.WITHDRAWN, now=now, explanation="the file was changed")
+                session.flush()
+                job = None
             if job is None:
                 job = Job(
                     library_id=library_named(session, library, now=now).id,
@@ -175,12 +182,7 @@ class JobQueue:
     def end(self, job_id: int, state: JobState, *, now: float, explanation: str | None = None) -> None:
         """End a job as done, rejected or withdrawn."""
         with self._database.write() as session:
-            job = session.get_one(Job, job_id)
-            _step(job, state)
-            job.ended_at = now
-            job.explanation = explanation
-            job.stage = None
-            job.progress = 1.0 if state is JobState.DONE else job.progress
+            _end(session.get_one(Job, job_id), state, now=now, explanation=explanation)
 
     def revive(self, job_id: int, signature: Signature, *, now: float) -> None:
         """Queue a rejected job again, its file being back in the inbox."""
@@ -200,7 +202,7 @@ class JobQueue:
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state."""
         with self._database.read() as session:
-            return dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples().all())
+            return dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).all())
 
     def _tickets(self, *conditions: Any, limit: int | None = None) -> list[Ticket]:  # noqa: ANN401
         statement = select(Job, Library.name).join(Library, Library.id == Job.library_id).where(*conditions)
@@ -216,6 +218,14 @@ def rejected_jobs_named(session: Session, name: str) -> Sequence[Job]:
         Job.state == JobState.REJECTED, ~exists().where(newer.path == Job.path, newer.id > Job.id)
     )
     return [job for job in session.scalars(statement) if name in (job.path, job.path.rsplit("/", 1)[-1])]
+
+
+def _end(job: Job, state: JobState, *, now: float, explanation: str | None) -> None:
+    _step(job, state)
+    job.ended_at = now
+    job.explanation = explanation
+    job.stage = None
+    job.progress = 1.0 if state is JobState.DONE else job.progress
 
 
 def _step(job: Job, state: JobState) -> None:

@@ -14,6 +14,8 @@ from mosaicd.errors import TransientError
 
 NAME_BYTES_LIMIT = 255
 _STAGED_SUFFIX = ".staged"
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}
+_JOINER = "\u200d"  # holds emoji together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +55,14 @@ def content_hash(path: Path) -> bytes:
 
 def printable(name: str) -> str:
     """A name that can be stored and shown as text, different for different names."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+    return one_line(name.replace("\\", "\\\\"))
+
+
+def one_line(text: str) -> str:
+    """A text with what could begin another line, or steer a terminal, escaped."""
+    return "".join(
+        letter if letter.isprintable() or letter == _JOINER else _escaped(ord(letter)) for letter in text
+    )
 
 
 def shortened(name: str, *, room: int) -> str:
@@ -64,12 +72,10 @@ def shortened(name: str, *, room: int) -> str:
     if len(encoded) <= limit:
         return name
     mark = "~" + hashlib.sha256(encoded).hexdigest()[:8]
-    kept = os.fsencode(name)[: limit - len(mark)]
-    while kept and kept[-1] & 0xC0 == 0x80:  # do not cut within a letter
-        kept = kept[:-1]
-    if kept and kept[-1] >= 0xC0:
-        kept = kept[:-1]
-    return os.fsdecode(kept) + mark
+    end = max(0, limit - len(mark))
+    while end > 0 and encoded[end] & 0xC0 == 0x80:  # do not cut within a letter
+        end -= 1
+    return os.fsdecode(encoded[:end]) + mark
 
 
 def numbered(path: Path) -> Iterator[Path]:
@@ -99,24 +105,23 @@ def move_aside(source: Path, target: Path) -> None:
     OSError
         If the file cannot be moved; it then still stands at `source`.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(source, target, follow_symlinks=False)
-    except FileExistsError:
-        raise
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(target.parent)) from error
+    try:
+        _give_name(source, target)
     except OSError as error:
-        if error.errno == errno.EXDEV:
-            _copy_across(source, target)
-        elif error.errno in {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}:
-            if os.path.lexists(target):
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
-            source.rename(target)
-            sync_folder(target.parent)
-            return
-        else:
+        if error.errno != errno.EXDEV:
             raise
+        _copy_across(source, target)
     sync_folder(target.parent)
-    source.unlink()
+    source.unlink(missing_ok=True)
+
+
+def has_same_content(first: Path, second: Path) -> bool:
+    """Whether two files are one, or hold the same bytes; TransientError if they cannot be read just now."""
+    return first.samefile(second) or content_hash(first) == content_hash(second)
 
 
 def write_whole(path: Path, data: bytes, *, staging: Path) -> None:
@@ -162,6 +167,21 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _give_name(source: Path, target: Path) -> None:
+    """Let a file appear at `target`, on the same file system; FileExistsError if something stands there."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))  # so that nobody else's is replaced
+        try:
+            source.replace(target)
+        except OSError:
+            target.unlink()
+            raise
+
+
 def _copy_across(source: Path, target: Path) -> None:
     """Copy to another file system, complete and on disk before the name appears."""
     place = target.with_name(f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()}{_STAGED_SUFFIX}")
@@ -169,6 +189,14 @@ def _copy_across(source: Path, target: Path) -> None:
         shutil.copy2(source, place)
         with place.open("rb") as file:
             os.fsync(file.fileno())
-        os.link(place, target)
+        _give_name(place, target)
     finally:
         place.unlink(missing_ok=True)
+
+
+def _escaped(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

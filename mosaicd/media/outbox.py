@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,7 +38,7 @@ def report_path(stem: str) -> str:
 def is_stem_taken(outbox: Path, stem: str) -> bool:
     """Whether any of the files that a mosaic of this stem would have stands in the outbox already."""
     names = [report_path(stem), *(image_path(stem, each) for each in OutputFormat)]
-    return any((outbox / name).exists() for name in names)
+    return any(os.path.lexists(outbox / name) for name in names)
 
 
 def publish(

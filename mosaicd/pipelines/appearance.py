@@ -1,5 +1,6 @@
 """What a mosaic looks like: the settings that a library's ``mosaic.toml`` may change."""
 
+import stat
 import tomllib
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +22,7 @@ class Engine(StrEnum):
 class Appearance(BaseModel):
     """What a mosaic looks like."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     engine: Annotated[
         Engine, Field(description="How tiles are compared with cells: perceptual (CIELAB sub-cells).")
@@ -47,7 +48,11 @@ class Appearance(BaseModel):
     ] = 0.5
     penalty_step: Annotated[
         float,
-        Field(ge=0, le=1, description="What each use takes off a tile's similarity, which lies in 0 to 1."),
+        Field(
+            ge=0,
+            le=1,
+            description="What each earlier mosaic takes off its tiles' similarity (0 to 1); 0: no memory.",
+        ),
     ] = 0.03
     output_format: Annotated[
         OutputFormat, Field(description="File format of mosaics: jpeg, png or webp.")
@@ -64,6 +69,9 @@ def appearance_over(base: Appearance, file: Path) -> Appearance:
         If the file cannot be used, with a line that says what is wrong with it.
     """
     try:
+        if not stat.S_ISREG(file.lstat().st_mode):
+            message = "it is not a regular file"
+            raise ValueError(message)
         with file.open("rb") as stream:
             data = stream.read(_FILE_BYTES_LIMIT + 1)
     except FileNotFoundError:
@@ -91,5 +99,5 @@ def first_complaint(error: ValidationError) -> str:
     if details["type"] == "extra_forbidden":
         return f"there is no setting {name}"
     given = "" if details["type"] == "missing" else f", not {details['input']!r}"
-    what = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    what = details["msg"].removeprefix("Value error, ").removeprefix("Input ").split(", unable to ")[0]
     return f"{name} {what[:1].lower()}{what[1:]}{given}"

@@ -10,15 +10,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from mosaicd.errors import CorruptStateError, TransientError
 
 _BUSY_TIMEOUT_MS = 30_000
-_FULL = ("disk is full", "disk i/o error", "database is locked", "unable to open database file")
+_PASSING = ("disk is full", "disk i/o error", "database is locked", "unable to open database file")
+_MISTAKES = ("unique constraint", "foreign key", "check constraint")  # of this program, not of the database
 _PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": _BUSY_TIMEOUT_MS}
 
 
@@ -33,7 +33,9 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+        self._engine = create_engine(
+            URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
+        )
         event.listen(self._engine, "connect", _prepare_connection)
         event.listen(self._engine, "begin", _begin)
         self._writer = self._engine.execution_options(begin="IMMEDIATE")
@@ -45,7 +47,7 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
         """A session on one unchanging state of the database; nothing it does is kept."""
-        with _translated(), Session(self._engine) as session:
+        with self._translated(), Session(self._engine) as session:
             yield session
 
     @contextlib.contextmanager
@@ -59,7 +61,7 @@ class Database:
         CorruptStateError
             If the database cannot be used.
         """
-        with _translated(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with self._translated(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     def migrate(self) -> None:
@@ -70,33 +72,46 @@ class Database:
         CorruptStateError
             If the schema is newer than this program, or the file is no database.
         """
-        config = _alembic_config(self._engine)
-        with _translated():
-            if self._is_current():
-                return
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                message = (
-                    f"the database {self.path} was written by a newer mosaicd than this one; "
-                    "install that version again, or restore the backup made before the upgrade"
-                )
-                raise CorruptStateError(message) from error
+        with self._translated():
+            if not self._is_current():
+                command.upgrade(_alembic_config(self._engine), "head")
 
     def require_current(self) -> None:
         """Raise CorruptStateError unless the schema is this program's revision; change nothing."""
-        with _translated():
+        with self._translated():
             if not self._is_current():
                 message = (
-                    f"the database {self.path} has another schema than this mosaicd; "
+                    f"the database {self.path} has an older schema than this mosaicd; "
                     "start the daemon once to upgrade it"
                 )
                 raise CorruptStateError(message)
 
     def _is_current(self) -> bool:
-        head = ScriptDirectory.from_config(_alembic_config(self._engine)).get_current_head()
+        """Whether the schema is this program's; CorruptStateError if it is newer."""
+        scripts = ScriptDirectory.from_config(_alembic_config(self._engine))
         with self._engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision() == head
+            revision = MigrationContext.configure(connection).get_current_revision()
+        if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
+            message = (
+                f"the database {self.path} was written by a newer mosaicd than this one; "
+                "install that version again, or restore the backup made before the upgrade"
+            )
+            raise CorruptStateError(message)
+        return revision == scripts.get_current_head()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            text = str(error.orig).lower()
+            if any(phrase in text for phrase in _PASSING):
+                message = f"the database {self.path} cannot be used just now: {error.orig}"
+                raise TransientError(message) from error
+            if any(phrase in text for phrase in _MISTAKES):
+                raise
+            message = f"the database {self.path} cannot be used: {error.orig}"
+            raise CorruptStateError(message) from error
 
 
 def _alembic_config(engine: Engine) -> Config:
@@ -122,18 +137,3 @@ def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:  
 def _begin(connection: Any) -> None:  # noqa: ANN401
     kind = connection.get_execution_options().get("begin", "DEFERRED")
     connection.exec_driver_sql(f"BEGIN {kind}")
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        text = str(error.orig).lower()
-        if any(phrase in text for phrase in _FULL):
-            message = f"the database cannot be written just now: {error.orig}"
-            raise TransientError(message) from error
-        if "unique constraint" in text or "foreign key" in text or "check constraint" in text:
-            raise
-        message = f"the database cannot be used: {error.orig}"
-        raise CorruptStateError(message) from error

@@ -50,7 +50,7 @@ def library_facts(session: Session) -> list[LibraryFacts]:
 
     def counts(column: InstrumentedAttribute[int], condition: ColumnElement[bool]) -> dict[int, int]:
         statement = select(column, func.count()).where(condition).group_by(column)
-        return dict(session.execute(statement).tuples().all())
+        return dict(session.execute(statement).all())
 
     tiles = counts(Tile.library_id, Tile.removed_at.is_(None))
     sources = counts(Source.library_id, Source.removed_at.is_(None))
