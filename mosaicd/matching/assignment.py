@@ -12,6 +12,8 @@ from mosaicd.matching.index import Candidates
 SIMILARITY_SCALE = 100.0
 """A similarity is 1 minus the distance over this, the span of L*: from 1 (the same) down to 0 (black on white)."""
 
+_SHARE_FOR_REPEATS = np.float32(1 / 15)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignmentRules:
@@ -22,7 +24,8 @@ class AssignmentRules:
     minimum_distance_cells : int
         Two uses of a tile are more than this many cells apart, along rows or along columns.
     penalty_step : float
-        What each use, in this mosaic or an earlier one, takes off a tile's similarity.
+        What each earlier mosaic with the tile takes off its similarity. Each use in this mosaic takes off a
+        fifteenth of that: `minimum_distance_cells` keeps repeats apart, and more of it costs closeness.
     """
 
     minimum_distance_cells: int
@@ -55,7 +58,7 @@ def assign(
     *,
     shape: tuple[int, int],
     detail: FloatArray,
-    past_uses: FloatArray,
+    past_appearances: FloatArray,
     rules: AssignmentRules,
     rank_all: Callable[[int], Candidates],
 ) -> Placement:
@@ -71,8 +74,8 @@ def assign(
         For the cells, row by row.
     shape : (rows, columns)
     detail : ndarray of float32, shape (rows * columns,)
-    past_uses : ndarray of float32, shape (tiles in the index,)
-        Uses in earlier mosaics that still count.
+    past_appearances : ndarray of float32, shape (tiles in the index,)
+        In how many earlier mosaics each tile appears, as far as that still counts.
     rules : AssignmentRules
     rank_all : callable
         Every tile, ranked for the cell whose number is given.
@@ -80,7 +83,7 @@ def assign(
     rows, columns = shape
     reach = rules.minimum_distance_cells
     step = np.float32(rules.penalty_step * SIMILARITY_SCALE)
-    handicaps = step * past_uses
+    handicaps = step * past_appearances
     placed = np.full((rows + 2 * reach, columns + 2 * reach), -1, np.int32)
     mirrored = np.zeros(shape, bool)
     distances = np.empty(shape, np.float32)
@@ -100,7 +103,7 @@ def assign(
             allowed -= 1
         position = ranked.positions[line, choice]
         placed[row + reach, column + reach] = position
-        handicaps[position] += step
+        handicaps[position] += _SHARE_FOR_REPEATS * step
         mirrored[row, column] = ranked.mirrored[line, choice]
         distances[row, column] = ranked.distances[line, choice]
     return Placement(

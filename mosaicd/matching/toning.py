@@ -5,14 +5,15 @@ import numpy as np
 from mosaicd.imaging import FloatArray
 from mosaicd.imaging.descriptors import MEAN_COLUMNS
 
-_DISLIKE_OF_MOVES = 1 / 3
+_DISLIKE_OF_MOVES = 3.0
 
 
 def mean_weight(color_correction: float) -> float:
     """What a difference of mean colour counts when tiles are chosen for what they will become.
 
-    After the move, 1 - `color_correction` of a difference is left; the move itself, which makes a tile less
-    itself, counts a third of its square.
+    After the move, 1 - `color_correction` of a difference is left, squared; the move itself, which makes a tile
+    less itself, counts three times its square. At one half, where toning looks best, that makes the weight 1; less weight
+    gives crisper mosaics that miss their photo's colours.
     """
     left = 1 - color_correction
     return float(np.sqrt(left**2 + _DISLIKE_OF_MOVES * color_correction**2))

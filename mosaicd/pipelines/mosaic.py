@@ -34,7 +34,7 @@ from mosaicd.store.mosaics import (
     free_stem,
     load_placement,
     mosaic_of_job,
-    past_uses,
+    past_appearances,
     record_mosaic,
     stem_key,
 )
@@ -137,7 +137,7 @@ class MosaicPipeline:
                 message = "the library has no tiles any more"
                 raise TransientError(message)
             with self._database.read() as session:
-                uses = past_uses(
+                appearances = past_appearances(
                     session,
                     order.library_id,
                     index.tiles,
@@ -152,7 +152,7 @@ class MosaicPipeline:
                 candidates,
                 shape=(grid.rows, grid.columns),
                 detail=detail(cells),
-                past_uses=uses,
+                past_appearances=appearances,
                 rules=AssignmentRules(
                     minimum_distance_cells=appearance.minimum_distance_cells,
                     penalty_step=appearance.penalty_step,

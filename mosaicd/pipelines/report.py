@@ -25,7 +25,7 @@ def placement_in_words(session: Session, placement: StoredPlacement) -> dict[str
     distinct, cells = np.unique(placement.tiles, return_inverse=True)
     found = origins(session, distinct.tolist())
     numbers = sorted({source for source, _, _ in found.values()})
-    names = session.execute(select(Source.id, Source.name).where(Source.id.in_(numbers))).tuples()
+    names = session.execute(select(Source.id, Source.name).where(Source.id.in_(numbers)))
     return {
         "sources": {number: printable(name) for number, name in names},
         "tiles": [

@@ -12,7 +12,7 @@ from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
 from mosaicd.imaging import FloatArray
-from mosaicd.matching.penalties import faded_uses
+from mosaicd.matching.penalties import faded_appearances
 from mosaicd.store.models import Library, Mosaic, MosaicPlacement, TileUse
 
 _SECONDS_A_DAY = 86_400
@@ -105,23 +105,21 @@ def free_stem(session: Session, stems: Iterator[str], *, is_taken: Callable[[str
     )
 
 
-def past_uses(
+def past_appearances(
     session: Session, library_id: int, tiles: NDArray[np.int64], *, half_life_days: float, now: float
 ) -> FloatArray:
-    """Uses of each of `tiles` by earlier mosaics of the library that still count, shape (N,)."""
+    """In how many earlier mosaics of the library each of `tiles` appears, faded by age; shape (N,)."""
     library = session.get_one(Library, library_id)
-    since = max(
-        library.penalties_reset_at or 0.0, now - _FORGOTTEN_AFTER_HALF_LIVES * half_life_days * _SECONDS_A_DAY
-    )
-    statement = select(TileUse.tile_id, TileUse.count, TileUse.used_at).where(
+    remembered_since = now - _FORGOTTEN_AFTER_HALF_LIVES * half_life_days * _SECONDS_A_DAY
+    since = max(library.penalties_reset_at or -np.inf, remembered_since)
+    statement = select(TileUse.tile_id, TileUse.used_at).where(
         TileUse.library_id == library_id, TileUse.used_at > since
     )
-    rows = np.array(session.execute(statement).all(), np.float64).reshape(-1, 3)
-    return faded_uses(
+    rows = session.execute(statement).all()
+    return faded_appearances(
         tiles,
-        rows[:, 0].astype(np.int64),
-        rows[:, 1],
-        (now - rows[:, 2]) / _SECONDS_A_DAY,
+        np.array([tile for tile, _ in rows], np.int64),
+        (now - np.array([used_at for _, used_at in rows], np.float64)) / _SECONDS_A_DAY,
         half_life_days=half_life_days,
     )
 

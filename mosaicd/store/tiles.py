@@ -183,7 +183,7 @@ def masters(session: Session, tiles: Iterable[int]) -> Iterator[tuple[int, bytes
     for start in range(0, len(wanted), _QUERY_BATCH):
         batch = wanted[start : start + _QUERY_BATCH]
         statement = select(Master.tile_id, Master.jpeg).where(Master.tile_id.in_(batch))
-        yield from session.execute(statement).tuples()
+        yield from session.execute(statement)  # rows are tuples
 
 
 def origins(session: Session, tiles: Iterable[int]) -> Mapping[int, tuple[int, int, int]]:

@@ -20,7 +20,7 @@ def place(
     step: float = 0.0,
     count: int = 16,
     seed: int = 1,
-    past_uses: np.ndarray | None = None,
+    past_appearances: np.ndarray | None = None,
     cells: np.ndarray | None = None,
 ) -> Placement:
     index = TileIndex(EVEN)
@@ -30,7 +30,7 @@ def place(
         index.nearest(cells, count=count, mirror=True),
         shape=shape,
         detail=detail(cells),
-        past_uses=np.zeros(tiles, np.float32) if past_uses is None else past_uses,
+        past_appearances=np.zeros(tiles, np.float32) if past_appearances is None else past_appearances,
         rules=AssignmentRules(minimum_distance_cells=distance, penalty_step=step),
         rank_all=lambda cell: index.rank_all(cells[cell], mirror=True),
     )
@@ -96,18 +96,17 @@ def test_a_higher_penalty_step_gives_more_distinct_tiles() -> None:
                 place(tiles=100, shape=(10, 10), distance=0, step=step, cells=cells, count=200).positions
             )
         )
-        for step in (0.0, 0.03, 1.0)
+        for step in (0.0, 0.1, 1.0)
     ]
     assert distinct[0] == 1
     assert distinct[0] < distinct[1] < distinct[2]
-    assert distinct[2] > 90
 
 
 def test_tiles_used_in_the_past_are_avoided() -> None:
     cells = varied_descriptors(25, seed=3)
     first = place(tiles=300, shape=(5, 5), step=0.1, cells=cells)
-    uses = np.bincount(first.positions.ravel(), minlength=300).astype(np.float32)
-    second = place(tiles=300, shape=(5, 5), step=0.1, cells=cells, past_uses=uses)
+    appearances = np.isin(np.arange(300), first.positions).astype(np.float32)
+    second = place(tiles=300, shape=(5, 5), step=0.1, cells=cells, past_appearances=appearances)
     shared = np.intersect1d(first.positions, second.positions)
     assert len(shared) < len(np.unique(first.positions)) / 2
 
@@ -124,7 +123,7 @@ def test_toning_makes_up_for_its_share_of_the_difference(correction: float) -> N
     np.testing.assert_allclose(before - shifts, (1 - correction) * before, atol=0.1)
 
 
-def test_mean_colour_counts_less_the_more_of_it_is_made_up_for() -> None:
+def test_mean_colour_counts_less_where_a_little_of_it_is_made_up_for() -> None:
     assert mean_weight(0.0) == 1
-    assert mean_weight(0.5) == pytest.approx(0.577, abs=0.001)
-    assert 0 < mean_weight(0.8) < mean_weight(0.5) < mean_weight(0.2) < 1
+    assert mean_weight(0.5) == pytest.approx(1)
+    assert 0 < mean_weight(0.25) < 1
