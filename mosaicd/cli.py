@@ -42,8 +42,12 @@ app = typer.Typer(
     add_completion=True,
 )
 
-Root = Annotated[Path | None, typer.Option("--root", help="The folder with inbox and outbox.")]
-Config = Annotated[Path | None, typer.Option("--config", help="The TOML file to read settings from.")]
+Root = Annotated[
+    Path | None, typer.Option("--root", readable=False, help="The folder with inbox and outbox.")
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", readable=False, help="The TOML file to read settings from.")
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Any setting; may be given more than once."),

@@ -1,5 +1,6 @@
 """What a mosaic looks like: the settings that a library's ``mosaic.toml`` may change."""
 
+import re
 import stat
 import tomllib
 from enum import StrEnum
@@ -99,5 +100,6 @@ def first_complaint(error: ValidationError) -> str:
     if details["type"] == "extra_forbidden":
         return f"there is no setting {name}"
     given = "" if details["type"] == "missing" else f", not {details['input']!r}"
-    what = details["msg"].removeprefix("Value error, ").removeprefix("Input ").split(", unable to ")[0]
+    what = re.split(", unable to | for <class", details["msg"].removeprefix("Value error, "))[0]
+    what = what.removeprefix("Input ")
     return f"{name} {what[:1].lower()}{what[1:]}{given}"
