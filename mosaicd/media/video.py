@@ -1,24 +1,31 @@
 """Reading videos: one frame for each sampling moment, upright, with square pixels."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import av
-import numpy as np
-from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-from av.video.stream import VideoStream
+from av.video.reformatter import VideoReformatter
 
-from mosaicd.errors import RejectedInputError, TransientError
+from mosaicd.errors import TransientError
 from mosaicd.imaging import PixelArray
-from mosaicd.imaging.frames import short_side_size
+from mosaicd.media.streams import (
+    KNOWS_EACH_TRACK,
+    LEADS_TO_FRAMES,
+    LONGEST_FRAME_SECONDS,
+    declared_seconds,
+    frame_seconds,
+    open_film,
+    upright,
+)
 
-_HD_HEIGHT = 720
-_UNSPECIFIED_COLORSPACE = 2  # AVCOL_SPC_UNSPECIFIED
+_DROPS_SILENTLY = "hevc"  # the codec whose decoder leaves out damaged frames without a word
 _SEEK_MARGIN_SECONDS = 1.0
+_REORDERED_SECONDS = 1.0
 _TICK = 1e-6
 
 
@@ -44,6 +51,9 @@ class Sample:
 class VideoReader:
     """Reads a video's samples, and knows afterwards what it could not read.
 
+    The film starts at its first frame that can be decoded. Frames that the decoder had to guess are left out, as
+    if the one before them had lasted longer.
+
     Parameters
     ----------
     path : Path
@@ -61,17 +71,16 @@ class VideoReader:
     ----------
     declared_seconds : float or None
         The film's length as its file says.
-    damaged_packets : int
-        Packets the decoder could not use, so far.
     seconds : float
         Up to where the film could be read, so far.
+    damaged_frames : int
+        How many frames are damaged or out of order, so far.
     """
 
     def __init__(self, path: Path, *, sample_interval_seconds: float, short_side_pixels: int) -> None:
         self._interval = sample_interval_seconds
         self._short_side = short_side_pixels
         self._reformatter = VideoReformatter()
-        self.damaged_packets = 0
         self.seconds = 0.0
         # FFmpeg is given the open file: it takes some names for addresses, and cannot take every name.
         try:
@@ -80,149 +89,161 @@ class VideoReader:
             message = f"the video cannot be read: {error.strerror}"
             raise TransientError(message) from error
         try:
-            self._container, self._stream = _open(self._file)
+            self._open()
         except BaseException:
             self._file.close()
             raise
-        self.declared_seconds = _declared_seconds(self._container, self._stream)
+        self.declared_seconds = declared_seconds(self._container, self._stream)
 
     def close(self) -> None:
         """Close the file."""
         self._container.close()
         self._file.close()
 
+    @property
+    def missing_seconds(self) -> float:
+        """How much shorter than declared the file turned out to be, once all its samples are read."""
+        knows_each_track = self._container.format.name in KNOWS_EACH_TRACK
+        reached = self.seconds if knows_each_track else max(self.seconds, self._reached)
+        return max(0.0, (self.declared_seconds or 0.0) - reached)
+
     def samples(self, first: int = 0) -> Iterator[Sample]:
-        """Samples from number `first` on, in order.
+        """Samples from number `first` on, in order: the same, wherever one begins.
 
         The sample of a moment is the last frame that appeared at or before it, as a player would show it:
         right for variable frame rates too. A frame shown for longer than the interval is several samples.
+
+        Raises
+        ------
+        TransientError
+            If the file cannot be read just now.
         """
         held: VideoFrame | None = None
         held_seconds = 0.0
         number = first
-        end = 0.0
         for seconds, frame in self._frames(first):
             while held is not None and number * self._interval < seconds - _TICK:
                 yield self._sample(number, held, held_seconds)
                 number += 1
             held, held_seconds = frame, seconds
-            end = seconds + _frame_seconds(frame, self._stream)
-            self.seconds = end
-        while held is not None and number * self._interval < end - _TICK:
+            self.seconds = seconds + frame_seconds(frame, self._stream)
+        if self._origin is not None:
+            latest_end = self.seconds + LONGEST_FRAME_SECONDS
+            self.seconds = max(self.seconds, min(self._unchanged_until - self._origin, latest_end))
+        while held is not None and number * self._interval < self.seconds - _TICK:
             yield self._sample(number, held, held_seconds)
             number += 1
 
+    def _open(self) -> None:
+        """Open the file from its beginning, with nothing read yet."""
+        self._file.seek(0)
+        self._container, self._stream = open_film(self._file)
+        self._tick = float(self._stream.time_base or 0)
+        self.damaged_frames = 0
+        self._origin: float | None = None
+        self._reached = 0.0
+        self._unchanged_until = 0.0
+        self._awaited: set[int] = set()
+
     def _frames(self, first: int) -> Iterator[tuple[float, VideoFrame]]:
         """(seconds from the film's start, frame), from the frame shown at sample `first` or before it."""
-        start = None
-        if first:
-            start = self._start_seconds()
-            self._seek(start + first * self._interval)
-        latest = -1.0
-        for frame in self._decoded():
-            if frame.pts is None or frame.time_base is None:
-                continue
-            time = float(frame.pts * frame.time_base)
-            start = time if start is None else start
-            if time - start > latest:
-                latest = time - start
-                yield latest, frame
+        if first and self._container.format.name in LEADS_TO_FRAMES:
+            frames = self._frames_around(first * self._interval)
+            if frames is not None:
+                return frames
+            self._container.close()
+            self._open()
+        return self._timed(self._decoded())
+
+    def _frames_around(self, moment: float) -> Iterator[tuple[float, VideoFrame]] | None:
+        """As `_frames`, from a keyframe at or before `moment`; None if the file's index leads to none."""
+        next(self._timed(self._decoded()), None)
+        if self._origin is None:
+            return None
+        wanted = self._origin + moment - _SEEK_MARGIN_SECONDS
+        try:
+            self._container.seek(int(wanted / self._tick), stream=self._stream)
+        except av.FFmpegError:
+            return None
+        self._awaited.clear()
+        frames = self._timed(itertools.dropwhile(lambda frame: not frame.key_frame, self._decoded()))
+        head = next(frames, None)
+        if head is None or head[0] > moment:
+            return None
+        self.damaged_frames = 0  # before a keyframe, frames lack what they build on
+        return itertools.chain([head], frames)
+
+    def _timed(self, frames: Iterable[VideoFrame]) -> Iterator[tuple[float, VideoFrame]]:
+        """(seconds from the film's start, frame), ever later; where time jumps, the film goes on without a gap."""
+        latest: float | None = None
+        end = 0.0
+        for frame in frames:
+            time = end + (self._origin or 0.0) if frame.pts is None else frame.pts * self._tick
+            if self._origin is None:
+                self._origin = time
+            step = 0.0 if latest is None else time - self._origin - latest
+            if not -_REORDERED_SECONDS < step < LONGEST_FRAME_SECONDS:
+                self.damaged_frames += 1
+                self._origin = time - end
+            seconds = time - self._origin
+            if latest is None or seconds > latest:
+                latest, end = seconds, seconds + frame_seconds(frame, self._stream)
+                yield seconds, frame
 
     def _decoded(self) -> Iterator[VideoFrame]:
-        packets = self._container.demux(self._stream)
+        """The frames that the decoder vouches for, in the order of presentation."""
+        packets = self._container.demux()
         while True:
             try:
-                packet = next(packets)
-            except StopIteration:
-                return
+                packet = next(packets, None)
             except av.FFmpegError:
-                self.damaged_packets += 1
-                return
-            if packet.size == 0 and packet.dts is not None:
-                continue  # Theora writes an empty packet for "as before"
-            try:
-                yield from self._stream.decode(packet)
-            except av.FFmpegError:
-                self.damaged_packets += 1
+                self.damaged_frames += 1
+                break
+            except OSError as error:
+                message = f"the video cannot be read: {error.strerror}"
+                raise TransientError(message) from error
+            if packet is None:
+                break
+            self._note(packet)
+            if packet.stream_index == self._stream.index and packet.size:
+                yield from self._decode(packet)
+        yield from self._decode(None)
 
-    def _start_seconds(self) -> float:
-        """The first frame's time. Leaves the reader somewhere after it."""
-        for frame in self._decoded():
-            if frame.pts is not None and frame.time_base is not None:
-                return float(frame.pts * frame.time_base)
-        return 0.0
-
-    def _seek(self, seconds: float) -> None:
-        """Go to a keyframe before `seconds` of the stream's own time, or else back to the beginning."""
-        time_base = self._stream.time_base
-        assert time_base is not None, "an opened stream has a time base"
-        target = seconds - _SEEK_MARGIN_SECONDS
+    def _decode(self, packet: "Packet[Any] | None") -> Iterator[VideoFrame]:
         try:
-            self._container.seek(int(target / time_base), stream=self._stream)
-            first = next((frame for frame in self._decoded() if frame.pts is not None), None)
-            lands_before = first is not None and float(first.pts * time_base) <= target  # type: ignore[operator]
-            if lands_before:
-                self._container.seek(int(target / time_base), stream=self._stream)
-                return
+            frames = self._stream.decode(packet)
         except av.FFmpegError:
-            pass
-        self._container.close()
-        self._file.seek(0)
-        self._container, self._stream = _open(self._file)
+            self.damaged_frames += 1
+            return
+        for frame in frames:
+            self._miss_overtaken(frame)
+            if frame.is_corrupt:
+                self.damaged_frames += 1
+            else:
+                yield frame
+
+    def _note(self, packet: "Packet[Any]") -> None:
+        """Note how far the file reaches, and what the decoder is to deliver."""
+        if packet.pts is None:
+            return
+        end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+        self._reached = max(self._reached, end)
+        if packet.stream_index != self._stream.index:
+            return
+        if not packet.size:
+            self._unchanged_until = end  # Theora writes an empty packet for "as before"
+        elif self._stream.codec_context.name == _DROPS_SILENTLY and not packet.is_discard:
+            self._awaited.add(packet.pts)
+
+    def _miss_overtaken(self, frame: VideoFrame) -> None:
+        """Count the frames that should have come before this one, if one has come before it at all."""
+        if frame.pts is None:
+            return
+        overtaken = {pts for pts in self._awaited if pts < frame.pts}
+        if self._origin is not None:
+            self.damaged_frames += len(overtaken)
+        self._awaited -= overtaken | {frame.pts}
 
     def _sample(self, number: int, frame: VideoFrame, seconds: float) -> Sample:
-        return Sample(number=number, presentation_us=round(seconds * 1e6), pixels=self._upright(frame))
-
-    def _upright(self, frame: VideoFrame) -> PixelArray:
-        ratio = self._stream.sample_aspect_ratio or self._stream.codec_context.sample_aspect_ratio
-        stretch = float(ratio) if ratio else 1.0
-        width, height = short_side_size(frame.width * stretch, frame.height, short_side=self._short_side)
-        is_unmarked_hd = frame.colorspace == _UNSPECIFIED_COLORSPACE and frame.height >= _HD_HEIGHT
-        scaled = self._reformatter.reformat(
-            frame,
-            width=width,
-            height=height,
-            format="rgb24",
-            src_colorspace=Colorspace.ITU709 if is_unmarked_hd else None,
-            interpolation=Interpolation.AREA,
-            dst_color_range=ColorRange.JPEG,
-        )
-        return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), frame.rotation // 90))
-
-
-def _open(file: BinaryIO) -> tuple[InputContainer, VideoStream]:
-    try:
-        container = av.open(file, mode="r", metadata_errors="replace")
-    except (av.FFmpegError, ValueError) as error:
-        message = f"this is not a video that can be opened, or its beginning is damaged ({_plain(error)})"
-        raise RejectedInputError(message) from error
-    return container, _video_stream(container)
-
-
-def _plain(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _video_stream(container: InputContainer) -> VideoStream:
-    stream = container.streams.best("video")
-    if not isinstance(stream, VideoStream):
-        message = "there are no moving pictures in this file, only sound or data"
-        raise RejectedInputError(message)
-    stream.thread_type = "AUTO"
-    return stream
-
-
-def _declared_seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    if container.duration is not None:
-        return container.duration / av.time_base
-    return None
-
-
-def _frame_seconds(frame: VideoFrame, stream: VideoStream) -> float:
-    """How long a frame is shown, when no later one says."""
-    if frame.duration and frame.time_base is not None:
-        return float(frame.duration * frame.time_base)
-    rate = stream.average_rate or stream.guessed_rate
-    return 1 / float(rate) if rate else 0.0
+        pixels = upright(frame, self._stream, self._reformatter, short_side=self._short_side)
+        return Sample(number=number, presentation_us=round(seconds * 1e6), pixels=pixels)

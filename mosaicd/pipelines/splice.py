@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from mosaicd.errors import RejectedInputError, TransientError
-from mosaicd.imaging import FloatArray, PixelArray
+from mosaicd.imaging import FloatArray
 from mosaicd.imaging.descriptors import describe, subcells
-from mosaicd.imaging.frames import short_side_size, skip_reason, square_crops
-from mosaicd.imaging.resampling import resample
+from mosaicd.imaging.frames import skip_reason, square_crops
 from mosaicd.jobs.workers import Done, Progress, ReportProgress
 from mosaicd.media.files import content_hash, signature
 from mosaicd.media.kinds import MediaKind, media_kind
@@ -33,7 +32,7 @@ from mosaicd.store.tiles import (
 
 _SAMPLES_A_CHUNK = 50
 _PHOTO_LONG_SIDE_PIXELS = 8192
-_SHORTFALL_SHARE = 0.02
+_TOLERATED_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +65,7 @@ class SplicePipeline:
             If it cannot be read just now, or changed meanwhile.
         """
         start = time.perf_counter()
+        _require_unchanged(order)
         report_progress(Progress(stage="reading", share=0))
         sha256 = content_hash(order.file)
         report_progress(Progress(stage="splicing", share=0, sha256=sha256))
@@ -103,18 +103,29 @@ class SplicePipeline:
 
     def _splice(self, order: SpliceOrder, source: Source, report_progress: ReportProgress) -> Source:
         splicer = _Splicer(self._database, order, source)
-        if source.kind is SourceKind.VIDEO:
-            ending = _splice_video(order, source, splicer, report_progress)
-        else:
-            ending = _splice_photo(order, splicer)
+        try:
+            if source.kind is SourceKind.VIDEO:
+                ending = _splice_video(order, source, splicer, report_progress)
+            else:
+                ending = _splice_photo(order, splicer)
+        except RejectedInputError:
+            self._forget_unused(source)
+            raise
         with self._database.write() as session:
             return complete_source(
                 session,
-                source,
+                session.get_one(Source, source.id),
                 duration_seconds=ending.duration_seconds,
                 shortfall=ending.shortfall,
                 now=order.now,
             )
+
+    def _forget_unused(self, source: Source) -> None:
+        """What gave nothing is no source of tiles."""
+        with self._database.write() as session:
+            row = session.get_one(Source, source.id)
+            if row.next_sample == 0:
+                session.delete(row)
 
 
 class _Splicer:
@@ -123,11 +134,16 @@ class _Splicer:
     def __init__(self, database: Database, order: SpliceOrder, source: Source) -> None:
         self._database = database
         self._order = order
-        self._source = source
+        self._source_id = source.id
         self._chunk = Chunk()
         self._samples = 0
         with database.read() as session:
             self._previous: dict[int, FloatArray] = last_descriptors(session, source.id)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to commit."""
+        return self._samples >= _SAMPLES_A_CHUNK
 
     def take(self, sample: Sample) -> None:
         """Cut a sample into crops and keep those worth keeping."""
@@ -143,18 +159,22 @@ class _Splicer:
                 NewTile(presentation_us=sample.presentation_us, crop=number, jpeg=jpeg, descriptor=descriptor)
             )
         self._samples += 1
-        if self._samples >= _SAMPLES_A_CHUNK:
-            self.commit(next_sample=sample.number + 1)
 
-    def commit(self, *, next_sample: int) -> None:
+    def commit(self, *, next_sample: int, shortfall: str | None = None) -> None:
         """Commit what has been taken, unless the file is no longer the one it was taken from."""
-        if signature(self._order.file) != self._order.signature:
-            message = "the file was changed or removed while it was being read"
-            raise TransientError(message)
+        _require_unchanged(self._order)
         with self._database.write() as session:
-            add_chunk(session, self._source, self._chunk, next_sample=next_sample)
+            source = session.get_one(Source, self._source_id)
+            source.shortfall = shortfall
+            add_chunk(session, source, self._chunk, next_sample=next_sample)
         self._chunk = Chunk()
         self._samples = 0
+
+
+def _require_unchanged(order: SpliceOrder) -> None:
+    if signature(order.file) != order.signature:
+        message = "the file was changed or removed before it was read to its end"
+        raise TransientError(message)
 
 
 def _splice_video(
@@ -162,17 +182,23 @@ def _splice_video(
 ) -> _Ending:
     with _reader(order, source) as reader:
         next_sample = source.next_sample
-        for sample in reader.samples(first=next_sample):
+        # From the middle of a damaged film, other frames might be readable than from its start.
+        first = 0 if source.shortfall else next_sample
+        for sample in reader.samples(first):
+            if sample.number < next_sample:
+                continue
             splicer.take(sample)
             next_sample = sample.number + 1
+            if splicer.is_full:
+                splicer.commit(next_sample=next_sample, shortfall=_damage(reader))
             seconds = next_sample * source.sample_interval_seconds
             report_progress(
                 Progress(stage="splicing", share=min(1.0, seconds / (reader.declared_seconds or seconds)))
             )
-        splicer.commit(next_sample=next_sample)
         if next_sample == 0:
             message = "no frame of this video could be decoded"
             raise RejectedInputError(message)
+        splicer.commit(next_sample=next_sample, shortfall=_damage(reader))
         return _Ending(duration_seconds=reader.seconds, shortfall=_shortfall(reader, source))
 
 
@@ -180,27 +206,29 @@ def _splice_photo(order: SpliceOrder, splicer: _Splicer) -> _Ending:
     photo = read_photo(
         order.file, photo_pixels_limit=order.photo_pixels_limit, long_side_pixels=_PHOTO_LONG_SIDE_PIXELS
     )
-    splicer.take(Sample(number=0, presentation_us=0, pixels=_scaled(photo, order.master_edge_pixels)))
+    splicer.take(Sample(number=0, presentation_us=0, pixels=photo))
     splicer.commit(next_sample=1)
     return _Ending()
 
 
-def _scaled(photo: PixelArray, short_side: int) -> PixelArray:
-    height, width = photo.shape[:2]
-    columns, rows = short_side_size(width, height, short_side=short_side)
-    return resample(photo, rows=rows, columns=columns)
-
-
 def _shortfall(reader: VideoReader, source: Source) -> str | None:
     """What of a film could not be read, in plain words."""
-    complaints = []
-    declared = reader.declared_seconds
-    tolerated = max(2 * source.sample_interval_seconds, _SHORTFALL_SHARE * (declared or 0))
-    if declared is not None and declared - reader.seconds > tolerated:
-        complaints.append(f"it ends after {reader.seconds:.1f} of {declared:.1f} seconds")
-    if reader.damaged_packets:
-        complaints.append(f"{reader.damaged_packets} packets of it are damaged")
-    return "; ".join(complaints) or None
+    tolerated = max(_TOLERATED_SECONDS, 2 * source.sample_interval_seconds)
+    if reader.declared_seconds is None or reader.missing_seconds <= tolerated:
+        return _damage(reader)
+    end = f"it ends after {reader.seconds:.1f} of {reader.declared_seconds:.1f} seconds"
+    damage = _damage(reader)
+    return end if damage is None else f"{end}; {damage}"
+
+
+def _damage(reader: VideoReader) -> str | None:
+    match reader.damaged_frames:
+        case 0:
+            return None
+        case 1:
+            return "one of its frames is damaged or out of order"
+        case number:
+            return f"{number} of its frames are damaged or out of order"
 
 
 @contextlib.contextmanager

@@ -1,0 +1,130 @@
+"""Films as FFmpeg sees them: opening a file, choosing its stream, setting its frames upright."""
+
+from typing import BinaryIO, cast
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.format import Flags
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from mosaicd.errors import RejectedInputError, TransientError
+from mosaicd.imaging import PixelArray
+from mosaicd.imaging.frames import short_side_size
+
+LONGEST_FRAME_SECONDS = 3600.0
+"""What lasts longer is no frame but a damaged time stamp."""
+_FORMATS = "asf,avi,flv,matroska,mov,mpeg,mpegts,mpegvideo,mxf,ogg,rm"
+_MOV, _MATROSKA = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
+LEADS_TO_FRAMES = {_MOV, _MATROSKA}
+"""Containers whose index leads to exactly the frames that reading from the start gives."""
+KNOWS_EACH_TRACK = {_MOV, "avi"}
+"""Containers that state each track's length, not only that of the longest."""
+_HD_WIDTH, _SD_HEIGHT = 1280, 576
+_UNSPECIFIED_COLORSPACE = 2  # AVCOL_SPC_UNSPECIFIED
+_MOST_STRETCH = 16.0
+
+
+def open_film(file: BinaryIO) -> tuple[InputContainer, VideoStream]:
+    """Open a file that is a film, and choose the stream that holds it.
+
+    Raises
+    ------
+    RejectedInputError
+        If it is no film, or none that can be decoded.
+    TransientError
+        If the file cannot be read just now.
+    """
+    try:
+        container = av.open(file, "r", options={"format_whitelist": _FORMATS}, metadata_errors="replace")
+    except (av.FFmpegError, ValueError) as error:
+        plain = getattr(error, "strerror", None) or error
+        message = f"this is not a video that can be opened, or its beginning is damaged ({plain})"
+        raise RejectedInputError(message) from error
+    except OSError as error:
+        message = f"the video cannot be read: {error.strerror}"
+        raise TransientError(message) from error
+    try:
+        return container, _film_stream(container)
+    except RejectedInputError:
+        container.close()
+        raise
+
+
+def declared_seconds(container: InputContainer, stream: VideoStream) -> float | None:
+    """The film's length as its file says; None if it does not say."""
+    if container.format.name in KNOWS_EACH_TRACK and stream.duration and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    is_guess_from_size = bool(Flags(container.format.flags) & Flags.no_timestamps)
+    if container.duration is None or is_guess_from_size:
+        return None
+    return container.duration / av.time_base
+
+
+def frame_seconds(frame: VideoFrame, stream: VideoStream) -> float:
+    """How long a frame is shown, when no later one says."""
+    if frame.duration and stream.time_base is not None:
+        return min(float(frame.duration * stream.time_base), LONGEST_FRAME_SECONDS)
+    rate = stream.average_rate or stream.guessed_rate
+    return 1 / float(rate) if rate else 0.0
+
+
+def upright(
+    frame: VideoFrame, stream: VideoStream, reformatter: VideoReformatter, *, short_side: int
+) -> PixelArray:
+    """A frame as it is to be shown.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        sRGB, square pixels, turned and mirrored as the film says, its short side of `short_side` pixels.
+    """
+    width, height = short_side_size(frame.width * _stretch(stream), frame.height, short_side=short_side)
+    is_high_definition = frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT
+    is_unmarked = frame.colorspace == _UNSPECIFIED_COLORSPACE
+    scaled = reformatter.reformat(
+        frame,
+        width=width,
+        height=height,
+        format="rgb24",
+        src_colorspace=Colorspace.ITU709 if is_high_definition and is_unmarked else None,
+        interpolation=Interpolation.AREA,
+        dst_color_range=ColorRange.JPEG,
+    )
+    matrix = cast("dict[str, bytes]", frame.side_data).get("DISPLAYMATRIX")
+    pixels = cast("PixelArray", scaled.to_ndarray())
+    return np.ascontiguousarray(pixels if matrix is None else _turned(pixels, matrix))
+
+
+def _film_stream(container: InputContainer) -> VideoStream:
+    films = [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
+    if not films:
+        message = "there are no moving pictures in this file, only sound or data"
+        raise RejectedInputError(message)
+    best = container.streams.best("video")
+    stream = next((each for each in films if each is best), films[0])
+    stream.thread_type = "SLICE"  # with frame threads, what becomes of a damaged film is a matter of chance
+    return stream
+
+
+def _stretch(stream: VideoStream) -> float:
+    """How many times wider than high a stored pixel is to be shown."""
+    ratio = float(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
+    return ratio if 1 / _MOST_STRETCH <= ratio <= _MOST_STRETCH else 1.0
+
+
+def _turned(pixels: PixelArray, matrix: bytes) -> PixelArray:
+    """Turn and mirror pixels by a display matrix: where a step to the right and a step down lead [1]_.
+
+    References
+    ----------
+    .. [1] ISO/IEC 14496-12, "ISO base media file format", 8.3.2 and 6.2.2.
+    """
+    (right_x, right_y, _), (down_x, down_y, _), _ = np.frombuffer(matrix, np.int32).reshape(3, 3).tolist()
+    if abs(right_y) > abs(right_x):
+        pixels = pixels.transpose(1, 0, 2)
+        right_x, down_y = down_x, right_y
+    return pixels[:: -1 if down_y < 0 else 1, :: -1 if right_x < 0 else 1]
