@@ -142,9 +142,9 @@ class Daemon:
             self._reload()
         try:
             self._look()
-            self._foreman.collect()
+            has_ended_jobs = self._foreman.collect()
             now = time.monotonic()
-            if now >= self._recheck_at:
+            if has_ended_jobs or now >= self._recheck_at:
                 self._recheck_at = now + _RECHECK_SECONDS
                 self._foreman.recheck_waiting()
             self._foreman.hand_out()

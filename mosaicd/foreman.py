@@ -129,8 +129,9 @@ class Foreman:
                 self._start(desk, ticket)
                 break
 
-    def collect(self) -> None:
-        """Take in what workers have to say, and end those that say nothing for too long."""
+    def collect(self) -> bool:
+        """Take in what workers have to say, and end those that say nothing for too long; whether a job ended."""
+        before = [desk.ticket for desk in self._desks]
         for desk in self._desks:
             try:
                 for message in desk.worker.messages():
@@ -144,6 +145,10 @@ class Foreman:
                 self._end_worker(desk, f"no progress in {self.settings.stall_limit_seconds:g} seconds")
             elif now - desk.started > self.settings.job_limit_seconds:
                 self._end_worker(desk, f"not done in {self.settings.job_limit_seconds:g} seconds")
+        return any(
+            ticket is not None and desk.ticket is None
+            for ticket, desk in zip(before, self._desks, strict=True)
+        )
 
     def stop(self) -> None:
         """End the workers at once. Their jobs are queued again; what they committed is kept."""
