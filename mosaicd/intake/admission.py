@@ -102,14 +102,14 @@ class Admission:
         paths = set()
         for found in walk(self._inbox, subtree):
             if isinstance(found, Unreadable):
-                self._say_once(found.path, "folder_unreadable", error=found.error)
+                self._say_once(found.path, "folder_unreadable", found.error)
                 if not found.path:
                     return None
             else:
                 paths.add(found.path)
                 self._observe(found.path, found.signature)
                 if found.signature is None:
-                    self._say_once(found.path, "file_ignored", why="it is not a regular file")
+                    self._say_once(found.path, "file_ignored", "it is not a regular file")
         return paths
 
     def _observe(self, path: str, seen: Signature | None) -> None:
@@ -133,13 +133,11 @@ class Admission:
                 return False
         except (OSError, TransientError) as error:
             if signature(self._inbox / file.path) is not None:  # it has not just been removed
-                self._say_once(file.path, "file_unreadable", error=str(error))
+                self._say_once(file.path, "file_unreadable", str(error))
             self._tracker.forget(file.path)
             return False
         if kind is MediaKind.UNKNOWN:
-            self._say_once(
-                file.path, "file_ignored", why="it is neither a photo nor a video that can be read"
-            )
+            self._say_once(file.path, "file_ignored", "it is neither a photo nor a video that can be read")
             return False
         place = place_of(file.path)
         ticket = self._queue.admit(
@@ -180,17 +178,17 @@ class Admission:
         except OSError:
             return None
 
-    def _say_once(self, path: str, what: str, **facts: str) -> None:
+    def _say_once(self, path: str, what: str, why: str) -> None:
         if (path, what) in self._said:
             return
         self._said.add((path, what))
         match what:
             case "folder_unreadable":
-                log.warning("folder_unreadable", folder=path or ".", **facts)
+                log.warning("folder_unreadable", folder=path or ".", why=why)
             case "file_unreadable":
-                log.warning("file_unreadable", file=path, **facts)
+                log.warning("file_unreadable", file=path, why=why)
             case _:
-                log.info("file_ignored", file=path, **facts)
+                log.info("file_ignored", file=path, why=why)
 
 
 def _job_kind(path: str, kind: MediaKind) -> JobKind:
