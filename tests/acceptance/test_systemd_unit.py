@@ -1,0 +1,245 @@
+"""The system unit, in a real systemd: from start to the journal, and what it does when things go wrong."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.acceptance.systemd_sandbox import (
+    FILM,
+    MOSAIC_SIZE,
+    PERSON,
+    PHOTO,
+    PROGRAM,
+    SETTINGS,
+    Sandbox,
+    Service,
+    booted,
+)
+from tests.films import encode, pan
+
+ROOT = "/srv/mosaicd"
+CONFIG = "/etc/mosaicd/mosaicd.toml"
+UNIT = "/etc/systemd/system/mosaicd.service"
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with booted(tmp_path_factory.mktemp("system")) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def unit(sandbox: Sandbox) -> Service:
+    return Service(
+        sandbox, lambda *words: sandbox.run("systemctl", *words, check=False), match="-umosaicd.service"
+    )
+
+
+@pytest.fixture
+def service(sandbox: Sandbox, unit: Service) -> Service:
+    """The unit, started, with the usual settings."""
+    config = sandbox.path(CONFIG)
+    command = "start"
+    if not config.exists() or config.read_text() != SETTINGS:
+        sandbox.write(CONFIG, SETTINGS)
+        command = "restart"
+    unit.systemctl("reset-failed", "mosaicd")
+    started = unit.systemctl(command, "mosaicd")
+    assert started.returncode == 0, started.stderr
+    return unit
+
+
+@pytest.fixture
+def library(sandbox: Sandbox, service: Service) -> None:
+    """The default library has the tiles of a film."""
+    if not service.events("source_spliced", file=FILM):
+        _drop(sandbox, FILM)
+        service.wait_for(lambda: service.events("source_spliced", file=FILM), "the film is spliced")
+
+
+def _drop(sandbox: Sandbox, source: str, target: str | None = None) -> None:
+    """Copy a file into the inbox, as a person's sync tool with the usual umask does."""
+    place = f"{ROOT}/inbox/{target or source}"
+    copy = 'umask 022; mkdir -p "${2%/*}"; cp "$1" "$2"'
+    sandbox.run_as_person("sh", "-ec", copy, "drop", f"{sandbox.share_inside}/{source}", place)
+
+
+def _mosaic(sandbox: Sandbox, name: str) -> Path:
+    return sandbox.path(f"{ROOT}/outbox/{name}.mosaic.jpg")
+
+
+def _size(image: Path) -> tuple[int, int]:
+    with Image.open(image) as opened:
+        return opened.size
+
+
+def test_unit_is_verified_without_complaint(sandbox: Sandbox) -> None:
+    done = sandbox.run("systemd-analyze", "verify", UNIT)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_unit_is_exposed_by_at_most_one_in_ten(sandbox: Sandbox) -> None:
+    report = sandbox.run("systemd-analyze", "security", "--offline=true", "--no-pager", UNIT).stdout
+    score = re.search(r"Overall exposure level for mosaicd\.service: ([0-9.]+)", report)
+    assert score is not None, report
+    assert float(score[1]) <= 1.0
+
+
+def test_start_returns_when_the_daemon_is_ready(service: Service) -> None:
+    assert service.show("ActiveState") == "active"
+    assert service.show("StatusText").startswith("waiting for files")
+    assert service.events("daemon_ready", inbox=f"{ROOT}/inbox")
+
+
+def test_daemon_runs_as_its_user_without_privileges(sandbox: Sandbox, service: Service) -> None:
+    status = sandbox.path(f"/proc/{service.main_process}/status").read_text()
+    facts = dict(line.split(":\t", 1) for line in status.splitlines())
+    user = sandbox.run("id", "--user", "mosaicd").stdout.strip()
+    assert set(facts["Uid"].split()) == {user}
+    assert int(facts["CapEff"], 16) == int(facts["CapBnd"], 16) == 0
+    assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2")
+
+
+@pytest.mark.usefixtures("library")
+def test_photo_dropped_by_a_group_member_becomes_a_mosaic_that_the_member_manages(
+    sandbox: Sandbox, service: Service
+) -> None:
+    _drop(sandbox, PHOTO)
+    service.wait_for(lambda: service.events("mosaic_published", file=PHOTO), "the mosaic is published")
+    mosaic = _mosaic(sandbox, "cat")
+    assert _size(mosaic) == MOSAIC_SIZE
+    inside = f"{ROOT}/outbox/cat.mosaic.jpg"
+    assert sandbox.run("stat", "--format=%U %G %a", inside).stdout.split() == ["mosaicd", "mosaicd", "660"]
+    for original in (FILM, PHOTO):
+        assert (
+            sandbox.path(f"{ROOT}/archive/{original}").read_bytes() == (sandbox.share / original).read_bytes()
+        )
+        assert not sandbox.path(f"{ROOT}/inbox/{original}").exists()
+    sandbox.run_as_person("mv", inside, f"{ROOT}/outbox/mine.jpg")
+    sandbox.run_as_person("rm", f"{ROOT}/archive/cat.jpg")
+
+
+def test_file_in_a_folder_made_by_a_group_member_is_archived(sandbox: Sandbox, service: Service) -> None:
+    _drop(sandbox, PHOTO, "family/tiles/face.jpg")
+    archived = f"{ROOT}/archive/family/tiles/face.jpg"
+    service.wait_for(sandbox.path(archived).exists, "the photo is archived")
+    assert not sandbox.path(f"{ROOT}/inbox/family/tiles/face.jpg").exists()
+    assert sandbox.run("stat", "--format=%U %G", archived).stdout.split() == [PERSON, "mosaicd"]
+    sandbox.run_as_person("rm", "-r", f"{ROOT}/archive/family", f"{ROOT}/inbox/family")
+
+
+def test_journal_holds_events_as_json_with_their_priorities(sandbox: Sandbox, service: Service) -> None:
+    (sandbox.share / "broken.jpg").write_bytes((sandbox.share / PHOTO).read_bytes()[:5000])
+    _drop(sandbox, "broken.jpg")
+    service.wait_for(lambda: service.events("job_rejected", file="broken.jpg"), "the half photo is rejected")
+    (rejected,) = service.events("job_rejected", file="broken.jpg")
+    assert (rejected["level"], rejected["PRIORITY"]) == ("warning", "4")
+    ready = service.events("daemon_ready")[-1]
+    assert (ready["level"], ready["PRIORITY"]) == ("info", "6")
+    reason = f"{ROOT}/rejected/broken.jpg.reason.txt"
+    assert sandbox.run_as_person("cat", reason).stdout.strip() == rejected["why"]
+
+
+def test_status_is_read_while_the_unit_runs(sandbox: Sandbox, service: Service) -> None:
+    places = {"MOSAICD_ROOT": ROOT, "STATE_DIRECTORY": "/var/lib/mosaicd"}
+    shown = sandbox.run("runuser", "-u", "mosaicd", "--", PROGRAM, "status", "--json", environment=places)
+    assert json.loads(shown.stdout)["daemon_runs"]
+
+
+@pytest.mark.usefixtures("library")
+def test_reload_applies_changed_settings(sandbox: Sandbox, service: Service) -> None:
+    process = service.main_process
+    sandbox.write(CONFIG, SETTINGS.replace("tile_edge_pixels = 8", "tile_edge_pixels = 10"))
+    assert service.systemctl("reload", "mosaicd").returncode == 0
+    service.wait_for(lambda: service.events("settings_reloaded"), "the settings are reloaded")
+    _drop(sandbox, PHOTO, "finer.jpg")
+    service.wait_for(_mosaic(sandbox, "finer").exists, "a mosaic with the new settings")
+    assert _size(_mosaic(sandbox, "finer")) == (24 * 10, 16 * 10)
+    assert service.main_process == process
+
+
+def test_reload_of_broken_settings_leaves_the_daemon_at_work(sandbox: Sandbox, service: Service) -> None:
+    process = service.main_process
+    sandbox.write(CONFIG, 'cells_on_long_side = "many"\n')
+    service.systemctl("reload", "mosaicd")
+    service.wait_for(lambda: service.events("settings_refused"), "the settings are refused")
+    (refused,) = service.events("settings_refused")
+    assert refused["PRIORITY"] == "3"
+    assert "cells_on_long_side" in refused["why"]
+    assert CONFIG in refused["why"]
+    service.wait_for(lambda: service.show("ActiveState") == "active", "the reload is over")
+    assert service.main_process == process
+
+
+@pytest.mark.usefixtures("library")
+def test_stop_in_the_middle_of_a_film_is_quick_and_loses_nothing(sandbox: Sandbox, service: Service) -> None:
+    encode(sandbox.share / "long.mp4", pan("coffee", 1000), rate=1)
+    _drop(sandbox, "long.mp4")
+    service.wait_for(lambda: "splicing long.mp4" in service.show("StatusText"), "the film is being spliced")
+    assert service.systemctl("stop", "mosaicd").returncode == 0
+    assert service.show("Result") == "success"
+    assert service.show("ExecMainStatus") == "0"
+    took = int(service.show("InactiveEnterTimestampMonotonic")) - int(
+        service.show("ActiveExitTimestampMonotonic")
+    )
+    assert took < 5e6
+    assert not list(sandbox.path("/sys/fs/cgroup/system.slice/mosaicd.service").glob("cgroup.procs"))
+    assert service.events("job_interrupted", file="long.mp4")
+    service.systemctl("start", "mosaicd")
+    service.wait_for(
+        lambda: service.events("source_spliced", file="long.mp4"), "the film is spliced after all"
+    )
+
+
+@pytest.mark.usefixtures("library")
+def test_killed_daemon_is_started_again_and_goes_on(sandbox: Sandbox, service: Service) -> None:
+    process, ready = service.main_process, len(service.events("daemon_ready"))
+    sandbox.run("kill", "-KILL", str(process))
+    _drop(sandbox, PHOTO, "afterwards.jpg")
+    service.wait_for(lambda: len(service.events("daemon_ready")) > ready, "the daemon is ready again")
+    assert service.main_process not in {0, process}
+    service.wait_for(_mosaic(sandbox, "afterwards").exists, "a mosaic made after the restart")
+
+
+@pytest.fixture
+def impatient(sandbox: Sandbox, service: Service) -> Iterator[Service]:
+    """The unit, started, with a watchdog that does not wait for long."""
+    drop_in = "/run/systemd/system/mosaicd.service.d/watchdog.conf"
+    sandbox.write(drop_in, "[Service]\nWatchdogSec=2s\n")
+    service.systemctl("daemon-reload")
+    service.systemctl("restart", "mosaicd")
+    yield service
+    sandbox.path(drop_in).unlink()
+    service.systemctl("daemon-reload")
+    service.systemctl("restart", "mosaicd")
+
+
+def test_daemon_that_hangs_is_started_again(sandbox: Sandbox, impatient: Service) -> None:
+    process, ready = impatient.main_process, len(impatient.events("daemon_ready"))
+    sandbox.run("kill", "-STOP", str(process))
+    impatient.wait_for(lambda: len(impatient.events("daemon_ready")) > ready, "the daemon is ready again")
+    assert impatient.main_process not in {0, process}
+    assert any("Watchdog timeout" in entry["MESSAGE"] for entry in sandbox.journal("-umosaicd.service"))
+
+
+def test_daemon_with_broken_settings_is_not_started_again(sandbox: Sandbox, unit: Service) -> None:
+    unit.systemctl("stop", "mosaicd")
+    sandbox.write(CONFIG, "cells_on_log_side = 81\n")
+    assert unit.systemctl("start", "mosaicd").returncode != 0
+    assert (unit.show("ActiveState"), unit.show("ExecMainStatus"), unit.show("NRestarts")) == (
+        "failed",
+        "2",
+        "0",
+    )
+    assert any("cells_on_log_side" in entry["MESSAGE"] for entry in unit.entries())
+    unit.systemctl("reset-failed", "mosaicd")
+
+
+def test_ordinary_user_cannot_look_in(sandbox: Sandbox) -> None:
+    for folder in (ROOT, "/var/lib/mosaicd"):
+        assert sandbox.run("runuser", "-u", "nobody", "--", "ls", folder, check=False).returncode != 0
+    assert PERSON in sandbox.run("getent", "group", "mosaicd").stdout

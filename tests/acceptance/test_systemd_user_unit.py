@@ -1,0 +1,121 @@
+"""The user unit, in a real systemd --user: from start to a mosaic and back to rest."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image
+
+from tests.acceptance.systemd_sandbox import (
+    FILM,
+    MOSAIC_SIZE,
+    PERSON,
+    PERSON_ID,
+    PHOTO,
+    PROGRAM,
+    SETTINGS,
+    Sandbox,
+    Service,
+    booted,
+)
+
+HOME = f"/home/{PERSON}"
+CONFIG = f"{HOME}/.config/mosaicd/mosaicd.toml"
+UNIT = "/etc/systemd/user/mosaicd.service"
+# As the distributions' own, without what needs a login: PAM, D-Bus and logind.
+USER_MANAGER = """\
+[Service]
+User=%i
+Type=notify
+ExecStart=/lib/systemd/systemd --user
+Environment=XDG_RUNTIME_DIR=/run/user/%i
+Slice=user-%i.slice
+KillMode=mixed
+Delegate=pids memory cpu
+"""
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with booted(tmp_path_factory.mktemp("user")) as sandbox:
+        sandbox.write("/etc/systemd/system/user@.service", USER_MANAGER)
+        sandbox.run_as_person("mkdir", "-p", f"{HOME}/.config/mosaicd", f"{HOME}/.local/bin")
+        sandbox.run_as_person("ln", "-s", PROGRAM, f"{HOME}/.local/bin/mosaicd")
+        sandbox.write(CONFIG, SETTINGS)
+        sandbox.run("systemctl", "daemon-reload")
+        sandbox.run("systemctl", "start", f"user@{PERSON_ID}.service")
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def unit(sandbox: Sandbox) -> Service:
+    return Service(
+        sandbox,
+        lambda *words: sandbox.run_as_person("systemctl", "--user", *words, check=False),
+        match="_SYSTEMD_USER_UNIT=mosaicd.service",
+    )
+
+
+@pytest.fixture
+def service(unit: Service) -> Service:
+    """The unit, started."""
+    started = unit.systemctl("start", "mosaicd")
+    assert started.returncode == 0, started.stderr
+    return unit
+
+
+def test_user_unit_is_verified_without_complaint(sandbox: Sandbox) -> None:
+    done = sandbox.run_as_person("systemd-analyze", "--user", "verify", UNIT)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_start_returns_when_the_daemon_is_ready(service: Service) -> None:
+    assert service.show("ActiveState") == "active"
+    assert service.show("StatusText").startswith("waiting for files")
+    assert service.events("daemon_ready", inbox=f"{HOME}/Mosaics/inbox")
+
+
+def test_daemon_runs_as_the_person_under_the_filters(sandbox: Sandbox, service: Service) -> None:
+    status = sandbox.path(f"/proc/{service.main_process}/status").read_text()
+    facts = dict(line.split(":\t", 1) for line in status.splitlines())
+    assert set(facts["Uid"].split()) == {str(PERSON_ID)}
+    assert int(facts["CapEff"], 16) == 0
+    assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2")
+
+
+def test_film_and_photo_dropped_together_become_a_mosaic(sandbox: Sandbox, service: Service) -> None:
+    inbox = f"{HOME}/Mosaics/inbox"
+    sandbox.run_as_person("cp", f"{sandbox.share_inside}/{PHOTO}", f"{sandbox.share_inside}/{FILM}", inbox)
+    service.wait_for(lambda: service.events("mosaic_published", file=PHOTO), "the mosaic is published")
+    with Image.open(sandbox.path(f"{HOME}/Mosaics/outbox/cat.mosaic.jpg")) as mosaic:
+        assert mosaic.size == MOSAIC_SIZE
+    for original in (FILM, PHOTO):
+        archived = sandbox.path(f"{HOME}/Mosaics/archive/{original}")
+        assert archived.read_bytes() == (sandbox.share / original).read_bytes()
+    (published,) = service.events("mosaic_published", file=PHOTO)
+    assert (published["level"], published["PRIORITY"]) == ("info", "6")
+
+
+def test_status_in_the_persons_shell_is_that_of_the_unit(sandbox: Sandbox, service: Service) -> None:
+    facts = json.loads(sandbox.run_as_person(f"{HOME}/.local/bin/mosaicd", "status", "--json").stdout)
+    assert facts["daemon_runs"]
+    assert facts["database"] == f"{HOME}/.local/state/mosaicd/mosaicd.sqlite3"
+
+
+def test_reload_applies_changed_settings(sandbox: Sandbox, service: Service) -> None:
+    process = service.main_process
+    sandbox.write(CONFIG, SETTINGS + 'log_level = "debug"\n')
+    assert service.systemctl("reload", "mosaicd").returncode == 0
+    service.wait_for(lambda: service.events("settings_reloaded"), "the settings are reloaded")
+    assert service.main_process == process
+
+
+def test_stop_is_quick_and_clean(sandbox: Sandbox, service: Service) -> None:
+    assert service.systemctl("stop", "mosaicd").returncode == 0
+    assert service.show("Result") == "success"
+    assert service.show("ExecMainStatus") == "0"
+    took = int(service.show("InactiveEnterTimestampMonotonic")) - int(
+        service.show("ActiveExitTimestampMonotonic")
+    )
+    assert took < 5e6
+    assert service.events("daemon_stopped")
