@@ -1,6 +1,7 @@
 """Films for tests: made from scikit-image's photos, encoded with PyAV, in any codec, shape and timing."""
 
 import functools
+import io
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ _COLORSPACES: dict[str | None, tuple[Colorspace, int]] = {
     None: (Colorspace.ITU601, 2),
     "bt601": (Colorspace.ITU601, 6),
     "bt709": (Colorspace.ITU709, 1),
+    "bt709, unmarked": (Colorspace.ITU709, 2),
 }
 _MARK_ROWS, _MARK_COLUMNS = 2, 4
 
@@ -123,7 +125,7 @@ def encode(
         When each frame appears, in seconds, for a variable frame rate; `rate` frames a second otherwise.
     rotation : int
         Degrees anticlockwise by which a player turns what is stored.
-    colorspace : {"bt601", "bt709"}, optional
+    colorspace : {"bt601", "bt709", "bt709, unmarked"}, optional
         Converted by it and marked with it; without, BT.601 and unmarked.
     sound_seconds : float
         With a sound track of this length.
@@ -162,6 +164,16 @@ def encode(
 def sound_only(path: Path, seconds: float) -> Path:
     """A file with a sound track and nothing else."""
     with av.open(path, "w") as output:
+        _add_sound(output, seconds)
+    return path
+
+
+def sound_with_cover(path: Path, seconds: float) -> Path:
+    """A Matroska file with a sound track and the picture on its sleeve."""
+    cover = io.BytesIO()
+    Image.fromarray(photo("coffee")).save(cover, "JPEG")
+    with av.open(path, "w") as output:
+        output.add_attachment("cover.jpg", "image/jpeg", cover.getvalue())
         _add_sound(output, seconds)
     return path
 

@@ -1,5 +1,6 @@
 """Films as FFmpeg sees them: opening a file, choosing its stream, setting its frames upright."""
 
+import errno
 from typing import BinaryIO, cast
 
 import av
@@ -40,18 +41,28 @@ def open_film(file: BinaryIO) -> tuple[InputContainer, VideoStream]:
     """
     try:
         container = av.open(file, "r", options={"format_whitelist": _FORMATS}, metadata_errors="replace")
-    except (av.FFmpegError, ValueError) as error:
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise_if_medium_failed(error)
         plain = getattr(error, "strerror", None) or error
-        message = f"this is not a video that can be opened, or its beginning is damaged ({plain})"
+        message = (
+            "this is not a video that can be opened, or its beginning or its index is damaged or cut off "
+            f"({plain})"
+        )
         raise RejectedInputError(message) from error
-    except OSError as error:
-        message = f"the video cannot be read: {error.strerror}"
-        raise TransientError(message) from error
     try:
         return container, _film_stream(container)
     except RejectedInputError:
         container.close()
         raise
+
+
+def raise_if_medium_failed(error: Exception) -> None:
+    """Raise TransientError if it was not FFmpeg that failed at a file's content, but the reading of the file."""
+    if isinstance(error, av.FFmpegError) or not isinstance(error, OSError):
+        return
+    if error.errno != errno.EINVAL:  # a damaged file can say to seek to nowhere
+        message = f"the video cannot be read: {error.strerror}"
+        raise TransientError(message) from error
 
 
 def declared_seconds(container: InputContainer, stream: VideoStream) -> float | None:
@@ -106,6 +117,9 @@ def _film_stream(container: InputContainer) -> VideoStream:
         raise RejectedInputError(message)
     best = container.streams.best("video")
     stream = next((each for each in films if each is best), films[0])
+    if getattr(stream, "codec_context", None) is None:
+        message = "its pictures are coded in a way that cannot be decoded"
+        raise RejectedInputError(message)
     stream.thread_type = "SLICE"  # with frame threads, what becomes of a damaged film is a matter of chance
     return stream
 

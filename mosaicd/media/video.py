@@ -20,6 +20,7 @@ from mosaicd.media.streams import (
     declared_seconds,
     frame_seconds,
     open_film,
+    raise_if_medium_failed,
     upright,
 )
 
@@ -144,6 +145,8 @@ class VideoReader:
         self._reached = 0.0
         self._unchanged_until = 0.0
         self._awaited: set[int] = set()
+        self._latest_stamp: int | None = None
+        self._has_jumped = False
 
     def _frames(self, first: int) -> Iterator[tuple[float, VideoFrame]]:
         """(seconds from the film's start, frame), from the frame shown at sample `first` or before it."""
@@ -163,9 +166,10 @@ class VideoReader:
         wanted = self._origin + moment - _SEEK_MARGIN_SECONDS
         try:
             self._container.seek(int(wanted / self._tick), stream=self._stream)
-        except av.FFmpegError:
+        except (av.FFmpegError, OSError):
             return None
         self._awaited.clear()
+        self._latest_stamp = None
         frames = self._timed(itertools.dropwhile(lambda frame: not frame.key_frame, self._decoded()))
         head = next(frames, None)
         if head is None or head[0] > moment:
@@ -174,7 +178,7 @@ class VideoReader:
         return itertools.chain([head], frames)
 
     def _timed(self, frames: Iterable[VideoFrame]) -> Iterator[tuple[float, VideoFrame]]:
-        """(seconds from the film's start, frame), ever later; where time jumps, the film goes on without a gap."""
+        """(seconds from the film's start, frame), ever later; where the file's clock jumps, without a gap."""
         latest: float | None = None
         end = 0.0
         for frame in frames:
@@ -182,9 +186,11 @@ class VideoReader:
             if self._origin is None:
                 self._origin = time
             step = 0.0 if latest is None else time - self._origin - latest
-            if not -_REORDERED_SECONDS < step < LONGEST_FRAME_SECONDS:
+            if not _is_steady(step):
                 self.damaged_frames += 1
-                self._origin = time - end
+                if not self._has_jumped:
+                    continue
+                self._origin, self._has_jumped = time - end, False
             seconds = time - self._origin
             if latest is None or seconds > latest:
                 latest, end = seconds, seconds + frame_seconds(frame, self._stream)
@@ -196,12 +202,12 @@ class VideoReader:
         while True:
             try:
                 packet = next(packets, None)
-            except av.FFmpegError:
+            except IndexError:  # PyAV, at the end of a file in which streams appeared on the way
+                break
+            except (av.FFmpegError, OSError) as error:
+                raise_if_medium_failed(error)
                 self.damaged_frames += 1
                 break
-            except OSError as error:
-                message = f"the video cannot be read: {error.strerror}"
-                raise TransientError(message) from error
             if packet is None:
                 break
             self._note(packet)
@@ -230,6 +236,10 @@ class VideoReader:
         self._reached = max(self._reached, end)
         if packet.stream_index != self._stream.index:
             return
+        stamp = packet.pts if packet.dts is None else packet.dts
+        if self._latest_stamp is not None and not _is_steady((stamp - self._latest_stamp) * self._tick):
+            self._has_jumped = True
+        self._latest_stamp = stamp
         if not packet.size:
             self._unchanged_until = end  # Theora writes an empty packet for "as before"
         elif self._stream.codec_context.name == _DROPS_SILENTLY and not packet.is_discard:
@@ -247,3 +257,8 @@ class VideoReader:
     def _sample(self, number: int, frame: VideoFrame, seconds: float) -> Sample:
         pixels = upright(frame, self._stream, self._reformatter, short_side=self._short_side)
         return Sample(number=number, presentation_us=round(seconds * 1e6), pixels=pixels)
+
+
+def _is_steady(step_seconds: float) -> bool:
+    """Whether time goes on, though not always in order."""
+    return -_REORDERED_SECONDS < step_seconds < LONGEST_FRAME_SECONDS
