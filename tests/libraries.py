@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import av
 import numpy as np
 import skimage.data
 from PIL import Image
@@ -89,3 +90,15 @@ def fill_library(database: Database, *, name: str, tiles: int, seed: int = 1) ->
     with database.write() as session:
         complete_source(session, source, duration_seconds=float(tiles), shortfall=None, now=time.time())
     return library.id
+
+
+def varied_film(path: Path, *, seconds: int, seed: int = 2) -> Path:
+    """A film of one frame a second, each a square of `varied_squares`; H.264."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=1, options={"preset": "ultrafast"})
+        stream.width = stream.height = 128
+        stream.pix_fmt = "yuv420p"
+        for square in varied_squares(seconds, seed=seed, edge=128):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(square, format="rgb24")))
+        container.mux(stream.encode())
+    return path
