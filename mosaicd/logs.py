@@ -63,6 +63,8 @@ class _Forwarder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log a library's record."""
+        if record.name.startswith("watchdog.") and "thread is inactive" in record.getMessage():
+            return  # its threads say so at many a stop, and nothing is wrong
         structlog.get_logger().warning("library_warned", library=record.name, why=record.getMessage())
 
 
