@@ -21,7 +21,7 @@ import mosaicd
 from tests.films import encode, pan, photo
 
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
-PROGRAM = "/opt/mosaicd/bin/mosaicd"
+INSTALLED = "/opt/mosaicd/bin/mosaicd"
 PERSON = "person"
 PERSON_ID = 4711
 FILM = "film.mp4"

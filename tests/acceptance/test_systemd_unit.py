@@ -10,10 +10,10 @@ from PIL import Image
 
 from tests.acceptance.systemd_sandbox import (
     FILM,
+    INSTALLED,
     MOSAIC_SIZE,
     PERSON,
     PHOTO,
-    PROGRAM,
     SETTINGS,
     Sandbox,
     Service,
@@ -146,8 +146,16 @@ def test_journal_holds_events_as_json_with_their_priorities(sandbox: Sandbox, se
 
 def test_status_is_read_while_the_unit_runs(sandbox: Sandbox, service: Service) -> None:
     places = {"MOSAICD_ROOT": ROOT, "STATE_DIRECTORY": "/var/lib/mosaicd"}
-    shown = sandbox.run("runuser", "-u", "mosaicd", "--", PROGRAM, "status", "--json", environment=places)
+    shown = sandbox.run("runuser", "-u", "mosaicd", "--", INSTALLED, "status", "--json", environment=places)
     assert json.loads(shown.stdout)["daemon_runs"]
+
+
+def test_stop_of_a_daemon_at_rest_says_nothing_alarming(sandbox: Sandbox, service: Service) -> None:
+    service.systemctl("restart", "mosaicd")
+    invocation = f"_SYSTEMD_INVOCATION_ID={service.show('InvocationID')}"
+    service.systemctl("stop", "mosaicd")
+    said = sandbox.journal("_TRANSPORT=stdout", invocation)
+    assert [json.loads(entry["MESSAGE"])["event"] for entry in said] == ["daemon_ready", "daemon_stopped"]
 
 
 @pytest.mark.usefixtures("library")
@@ -189,6 +197,7 @@ def test_stop_in_the_middle_of_a_film_is_quick_and_loses_nothing(sandbox: Sandbo
     assert took < 5e6
     assert not list(sandbox.path("/sys/fs/cgroup/system.slice/mosaicd.service").glob("cgroup.procs"))
     assert service.events("job_interrupted", file="long.mp4")
+    assert service.events("daemon_stopped")
     service.systemctl("start", "mosaicd")
     service.wait_for(
         lambda: service.events("source_spliced", file="long.mp4"), "the film is spliced after all"

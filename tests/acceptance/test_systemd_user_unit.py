@@ -8,11 +8,11 @@ from PIL import Image
 
 from tests.acceptance.systemd_sandbox import (
     FILM,
+    INSTALLED,
     MOSAIC_SIZE,
     PERSON,
     PERSON_ID,
     PHOTO,
-    PROGRAM,
     SETTINGS,
     Sandbox,
     Service,
@@ -20,6 +20,7 @@ from tests.acceptance.systemd_sandbox import (
 )
 
 HOME = f"/home/{PERSON}"
+PROGRAM = f"{HOME}/.local/share/mosaicd/bin/mosaicd"
 CONFIG = f"{HOME}/.config/mosaicd/mosaicd.toml"
 UNIT = "/etc/systemd/user/mosaicd.service"
 # As the distributions' own, without what needs a login: PAM, D-Bus and logind.
@@ -39,8 +40,8 @@ Delegate=pids memory cpu
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     with booted(tmp_path_factory.mktemp("user")) as sandbox:
         sandbox.write("/etc/systemd/system/user@.service", USER_MANAGER)
-        sandbox.run_as_person("mkdir", "-p", f"{HOME}/.config/mosaicd", f"{HOME}/.local/bin")
-        sandbox.run_as_person("ln", "-s", PROGRAM, f"{HOME}/.local/bin/mosaicd")
+        sandbox.run_as_person("mkdir", "-p", f"{HOME}/.config/mosaicd", f"{HOME}/.local/share/mosaicd/bin")
+        sandbox.run_as_person("ln", "-s", INSTALLED, PROGRAM)
         sandbox.write(CONFIG, SETTINGS)
         sandbox.run("systemctl", "daemon-reload")
         sandbox.run("systemctl", "start", f"user@{PERSON_ID}.service")
@@ -97,7 +98,7 @@ def test_film_and_photo_dropped_together_become_a_mosaic(sandbox: Sandbox, servi
 
 
 def test_status_in_the_persons_shell_is_that_of_the_unit(sandbox: Sandbox, service: Service) -> None:
-    facts = json.loads(sandbox.run_as_person(f"{HOME}/.local/bin/mosaicd", "status", "--json").stdout)
+    facts = json.loads(sandbox.run_as_person(PROGRAM, "status", "--json").stdout)
     assert facts["daemon_runs"]
     assert facts["database"] == f"{HOME}/.local/state/mosaicd/mosaicd.sqlite3"
 
