@@ -1,0 +1,410 @@
+"""Films and photos become tiles: counted, resumed after any interruption, recognised when they come again."""
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sqlalchemy import select
+
+from mosaicd.errors import RejectedInputError, TransientError
+from mosaicd.jobs.workers import Progress
+from mosaicd.media.files import Signature, signature
+from mosaicd.media.masters import decode_master
+from mosaicd.pipelines import splice
+from mosaicd.pipelines.orders import SpliceOrder
+from mosaicd.pipelines.splice import SplicePipeline
+from mosaicd.store.database import Database
+from mosaicd.store.libraries import count_tiles, library_named
+from mosaicd.store.models import Descriptor, Master, Source, Tile
+from mosaicd.store.tiles import remove_source, sources_of
+from tests import films
+from tests.stores import new_database
+
+NOW = 1_700_000_000.0
+EDGE = 32
+NO_FILE = Signature(size=0, mtime_ns=0, inode=0)
+
+CODECS: dict[str, dict[str, Any]] = {
+    "b-frames.mp4": {"options": {"preset": "medium", "bf": "3"}, "gop": 45},
+    "open-gop.mp4": {
+        "codec": "libx265",
+        "options": {"preset": "fast", "x265-params": "log-level=none:open-gop=1:keyint=20"},
+    },
+    "vp8.webm": {"codec": "libvpx", "gop": 30},
+    "starting-late.mkv": {"start_seconds": 7, "gop": 25},
+    "av1.mp4": {"codec": "libsvtav1", "gop": 30},
+    "stream.ts": {"start_seconds": 100},
+    "frames.avi": {"codec": "mpeg4"},
+}
+FACTS = (
+    "next_sample",
+    "tiles_made",
+    "skipped_black",
+    "skipped_blank",
+    "skipped_repeated",
+    "duration_seconds",
+    "shortfall",
+    "completed_at",
+)
+
+
+class InterruptionError(Exception):
+    """What a test raises in the middle of the work."""
+
+
+class Studio:
+    """A store with one library, into which files are spliced."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "state.db"
+        new_database(self.path).close()
+        with self.database() as database, database.write() as session:
+            self.library_id = library_named(session, "default", now=NOW).id
+
+    def database(self) -> contextlib.closing[Database]:
+        return contextlib.closing(Database(self.path))
+
+    def order(self, file: Path, *, interval: float = 0.5) -> SpliceOrder:
+        return SpliceOrder(
+            library_id=self.library_id,
+            file=file,
+            name=file.name,
+            signature=signature(file) or NO_FILE,
+            sample_interval_seconds=interval,
+            master_edge_pixels=EDGE,
+            photo_pixels_limit=10_000_000,
+            now=NOW,
+        )
+
+    def splice(
+        self,
+        file: Path,
+        *,
+        interval: float = 0.5,
+        report_progress: Callable[[Progress], None] = lambda _progress: None,
+    ) -> dict[str, Any]:
+        pipeline = SplicePipeline(self.path)
+        with contextlib.closing(pipeline._database):
+            return pipeline.run(self.order(file, interval=interval), report_progress).facts
+
+    def contents(self) -> tuple[list[Any], list[Any]]:
+        """All tiles, and all that is known of the sources."""
+        with self.database() as database, database.read() as session:
+            tiles = session.execute(
+                select(Tile.presentation_us, Tile.crop, Master.jpeg, Descriptor.columns)
+                .join(Master, Master.tile_id == Tile.id)
+                .join(Descriptor, Descriptor.tile_id == Tile.id)
+                .order_by(Tile.presentation_us, Tile.crop)
+            ).all()
+            sources = [
+                tuple(getattr(each, fact) for fact in FACTS)
+                for each in session.scalars(select(Source).order_by(Source.id))
+            ]
+        return list(tiles), sources
+
+    def tile_count(self) -> int:
+        with self.database() as database, database.read() as session:
+            return count_tiles(session, self.library_id)
+
+    def masters(self) -> list[Any]:
+        return [decode_master(jpeg) for _, _, jpeg, _ in self.contents()[0]]
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path / "state")
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splice, "_SAMPLES_A_CHUNK", 5)
+
+
+def interrupt_at(count: int) -> Callable[[Progress], None]:
+    """Raise once so many samples have been taken."""
+    reports = itertools.count(-1)  # two reports come before the first sample's
+
+    def report(_progress: Progress) -> None:
+        if next(reports) >= count:
+            raise InterruptionError
+
+    return report
+
+
+def skipped(facts: dict[str, Any]) -> int:
+    return sum(facts[f"skipped_{reason}"] for reason in ("black", "blank", "repeated"))
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("interval", [0.5, 1, 2.5])
+def test_every_crop_of_every_sample_is_a_tile_or_skipped(
+    studio: Studio, tmp_path: Path, name: str, interval: float
+) -> None:
+    film = films.encode(tmp_path / name, films.pan("astronaut", 90), **CODECS[name])
+    facts = studio.splice(film, interval=interval)
+    assert facts["sampled_frames"] in {round(9 / interval + 0.49), round(9 / interval + 1)}
+    assert facts["tiles"] + skipped(facts) == 2 * facts["sampled_frames"]
+    assert facts["tiles"] == studio.tile_count() > facts["sampled_frames"]
+    assert facts["duration_seconds"] == pytest.approx(9, abs=0.15)
+    assert facts["shortfall"] is None
+    assert facts["already_known"] is False
+
+
+def test_rotated_film_gives_upright_tiles_from_its_upper_and_lower_end(
+    studio: Studio, tmp_path: Path
+) -> None:
+    frames = [films.quarters(128, 64)] * 10
+    studio.splice(films.encode(tmp_path / "film.mp4", frames, codec="libx265", rotation=270), interval=1)
+    upper, lower = studio.masters()
+    assert films.quarters_shown(upper)[0] == "b"
+    assert films.quarters_shown(upper)[1] == "r"
+    assert films.quarters_shown(lower)[2] == "w"
+    assert films.quarters_shown(lower)[3] == "g"
+
+
+def test_square_film_gives_one_tile_a_sample(studio: Studio, tmp_path: Path) -> None:
+    film = films.encode(tmp_path / "film.mp4", films.pan("chelsea", 40, width=64, height=64))
+    facts = studio.splice(film, interval=1)
+    assert facts["sampled_frames"] == 4
+    assert facts["tiles"] + skipped(facts) == 4
+
+
+def test_black_blank_and_repeated_crops_are_counted_by_reason(studio: Studio, tmp_path: Path) -> None:
+    black = np.zeros((64, 128, 3), np.uint8)
+    grey = np.full((64, 128, 3), 130, np.uint8)
+    picture = next(films.pan("coffee", 2, width=128, height=64))
+    half_black = picture.copy()
+    half_black[:, :64] = 0
+    scenes = [black, black, grey, picture, picture, picture, half_black]
+    film = films.encode(
+        tmp_path / "film.mp4",
+        [frame for scene in scenes for frame in [scene] * 10],
+        options={"qp": "5"},
+        gop=10,
+    )
+    facts = studio.splice(film, interval=1)
+    assert facts["sampled_frames"] == 7
+    assert (facts["skipped_black"], facts["skipped_blank"], facts["skipped_repeated"]) == (5, 2, 5)
+    assert facts["tiles"] == 2
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("name", CODECS)
+def test_film_interrupted_again_and_again_gives_the_tiles_of_an_undisturbed_run(
+    studio: Studio, tmp_path: Path, name: str
+) -> None:
+    film = films.encode(tmp_path / name, films.pan("rocket", 90, width=96, height=64), **CODECS[name])
+    undisturbed = Studio(tmp_path / "undisturbed")
+    undisturbed.splice(film)
+    interruptions = 0
+    while True:
+        try:
+            studio.splice(film, report_progress=interrupt_at(7))
+        except InterruptionError:
+            interruptions += 1
+        else:
+            break
+    assert interruptions == 3
+    assert studio.contents() == undisturbed.contents()
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_film_interrupted_anywhere_gives_the_tiles_of_an_undisturbed_run(
+    studio: Studio, tmp_path: Path
+) -> None:
+    film = films.encode(tmp_path / "film.mp4", films.pan("rocket", 60, width=96, height=64), gop=25)
+    facts = studio.splice(film)
+    assert facts["sampled_frames"] == 12
+    for count in range(1, 13):
+        disturbed = Studio(tmp_path / str(count))
+        with pytest.raises(InterruptionError):
+            disturbed.splice(film, report_progress=interrupt_at(count))
+        assert disturbed.contents()[1][0][0] == count // 5 * 5
+        disturbed.splice(film)
+        assert disturbed.contents() == studio.contents()
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_film_touched_while_it_is_read_is_tried_again_and_gone_on_from(
+    studio: Studio, tmp_path: Path
+) -> None:
+    film = films.encode(tmp_path / "film.mp4", films.pan("rocket", 60))
+    undisturbed = Studio(tmp_path / "undisturbed")
+    undisturbed.splice(film)
+
+    def touch(progress: Progress) -> None:
+        if progress.share > 0.6:
+            os.utime(film, ns=(1, 1))
+
+    with pytest.raises(TransientError, match="changed or removed"):
+        studio.splice(film, report_progress=touch)
+    assert 0 < studio.tile_count() < undisturbed.tile_count()
+    studio.splice(film)
+    assert studio.contents() == undisturbed.contents()
+
+
+def die_midway(database: Path, order: SpliceOrder) -> None:
+    """Splice, and die of SIGKILL when three quarters are read. Runs in a process of its own."""
+
+    def die(progress: Progress) -> None:
+        if progress.share > 0.75:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    SplicePipeline(database).run(order, die)
+
+
+def test_film_whose_worker_was_killed_gives_the_tiles_of_an_undisturbed_run(
+    studio: Studio, tmp_path: Path
+) -> None:
+    film = films.encode(tmp_path / "film.mp4", films.pan("rocket", 120, width=96, height=64), gop=40)
+    undisturbed = Studio(tmp_path / "undisturbed")
+    undisturbed.splice(film, interval=0.1)
+    arguments = (studio.path, studio.order(film, interval=0.1))
+    worker = multiprocessing.get_context("spawn").Process(target=die_midway, args=arguments)
+    worker.start()
+    worker.join(60)
+    assert worker.exitcode == -signal.SIGKILL
+    ((reached, *_),) = studio.contents()[1]
+    assert reached == 50
+    facts = studio.splice(film, interval=0.1)
+    assert facts["sampled_frames"] == 120
+    assert studio.contents() == undisturbed.contents()
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_damaged_film_keeps_the_tiles_it_gave_and_says_what_is_damaged(
+    studio: Studio, tmp_path: Path
+) -> None:
+    film = films.encode(tmp_path / "film.mp4", films.pan("rocket", 120), gop=20)
+    content = bytearray(film.read_bytes())
+    content[len(content) // 3 : len(content) // 3 + 3000] = bytes(3000)
+    film.write_bytes(content)
+    facts = studio.splice(film)
+    assert facts["shortfall"].endswith(" of its frames are damaged or out of order")
+    assert facts["sampled_frames"] == 24
+    assert facts["tiles"] + skipped(facts) == 48
+    assert facts["tiles"] > 24
+    for count in (7, 12, 19):
+        disturbed = Studio(tmp_path / str(count))
+        with pytest.raises(InterruptionError):
+            disturbed.splice(film, report_progress=interrupt_at(count))
+        disturbed.splice(film)
+        assert disturbed.contents() == studio.contents()
+
+
+def test_film_cut_short_keeps_its_tiles_and_says_where_it_ends(studio: Studio, tmp_path: Path) -> None:
+    film = films.encode(tmp_path / "film.webm", films.pan("rocket", 120), codec="libvpx")
+    content = film.read_bytes()
+    film.write_bytes(content[: len(content) // 2])
+    facts = studio.splice(film)
+    assert facts["shortfall"] == f"it ends after {facts['duration_seconds']:.1f} of 12.0 seconds"
+    assert studio.tile_count() == facts["tiles"] > 4
+
+
+def test_same_film_is_spliced_once_whatever_its_name(studio: Studio, tmp_path: Path) -> None:
+    film = films.encode(tmp_path / "film.mp4", films.pan("rocket", 40))
+    first = studio.splice(film)
+    before = studio.contents()
+    again = studio.splice(film.rename(tmp_path / "other name.mov"), interval=1)
+    assert again["already_known"] is True
+    assert again["source"] == first["source"]
+    assert studio.contents() == before
+
+
+def test_removed_film_has_its_tiles_again_when_it_comes_back(studio: Studio, tmp_path: Path) -> None:
+    film = films.encode(tmp_path / "film.mp4", films.pan("rocket", 40))
+    facts = studio.splice(film)
+    before = studio.contents()
+    with studio.database() as database, database.write() as session:
+        (source,) = sources_of(session, studio.library_id)
+        assert remove_source(session, source, now=NOW) == facts["tiles"]
+    assert studio.tile_count() == 0
+    assert studio.splice(film)["already_known"] is True
+    assert studio.tile_count() == facts["tiles"]
+    assert studio.contents() == before
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_film_removed_half_way_is_finished_when_it_comes_back(studio: Studio, tmp_path: Path) -> None:
+    film = films.encode(tmp_path / "film.mp4", films.pan("rocket", 60))
+    undisturbed = Studio(tmp_path / "undisturbed")
+    undisturbed.splice(film)
+    with pytest.raises(InterruptionError):
+        studio.splice(film, report_progress=interrupt_at(6))
+    with studio.database() as database, database.write() as session:
+        (source,) = sources_of(session, studio.library_id)
+        remove_source(session, source, now=NOW)
+    studio.splice(film)
+    assert studio.contents() == undisturbed.contents()
+    assert studio.tile_count() == undisturbed.tile_count()
+
+
+def test_photo_gives_tiles_from_both_its_ends(studio: Studio, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.fromarray(films.quarters(300, 200)).save(path)
+    facts = studio.splice(path)
+    assert (facts["sampled_frames"], facts["tiles"], facts["duration_seconds"]) == (1, 2, None)
+    left, right = studio.masters()
+    assert films.quarters_shown(left)[::2] == "rb"
+    assert films.quarters_shown(right)[1::2] == "gw"
+
+
+def test_panorama_gives_tiles_from_both_its_ends(studio: Studio, tmp_path: Path) -> None:
+    path = tmp_path / "panorama.jpg"
+    Image.fromarray(films.photo("rocket")).resize((4000, 200)).save(path)
+    assert studio.splice(path)["tiles"] == 2
+
+
+def test_line_of_pixels_is_a_photo_too(studio: Studio, tmp_path: Path) -> None:
+    path = tmp_path / "line.png"
+    Image.fromarray(films.photo("rocket")).resize((20_000, 1)).save(path)
+    facts = studio.splice(path)
+    assert facts["tiles"] + skipped(facts) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.mp4", b"\x00\x00\x00\x14ftypisom\x00\x00\x02\x00isom"),
+        ("b.jpg", b"\xff\xd8\xff\xe0"),
+        ("c.mp4", b""),
+    ],
+)
+def test_rejected_file_leaves_no_source_behind(
+    studio: Studio, tmp_path: Path, name: str, content: bytes
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(RejectedInputError):
+        studio.splice(path)
+    assert studio.contents() == ([], [])
+
+
+def test_film_without_one_readable_frame_is_rejected(studio: Studio, tmp_path: Path) -> None:
+    film = films.encode(
+        tmp_path / "film.mp4", films.pan("rocket", 20), container_options={"movflags": "faststart"}
+    )
+    content = film.read_bytes()
+    start = content.index(b"mdat") + 4
+    film.write_bytes(content[:start] + bytes(len(content) - start))
+    with pytest.raises(RejectedInputError, match="no frame of this video could be decoded"):
+        studio.splice(film)
+    assert studio.contents() == ([], [])
+
+
+def test_pipe_in_the_place_of_a_film_is_never_opened(studio: Studio, tmp_path: Path) -> None:
+    film = films.encode(tmp_path / "film.mp4", films.pan("rocket", 5))
+    order = studio.order(film)
+    film.unlink()
+    os.mkfifo(film)
+    pipeline = SplicePipeline(studio.path)
+    with contextlib.closing(pipeline._database), pytest.raises(TransientError, match="changed or removed"):
+        pipeline.run(order, lambda _progress: None)
