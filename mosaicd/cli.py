@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import structlog
 import typer
+from sqlalchemy.orm import Session
 
 from mosaicd import __version__
 from mosaicd import check as checks
@@ -26,7 +27,7 @@ from mosaicd.settings import Settings, load_settings, settings_file
 from mosaicd.status import counted
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import find_library, library_facts
-from mosaicd.store.models import Job, Library, Source
+from mosaicd.store.models import Job, Library, Mosaic, Source
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
@@ -57,7 +58,7 @@ Sets = Annotated[
 def main() -> None:
     """Run the command line; errors become one line and an exit code."""
     try:
-        app()
+        app(prog_name="mosaicd")
     except MosaicdError as error:
         sys.stderr.write(f"mosaicd: {one_line(str(error))}\n")
         sys.exit(_exit_code(error))
@@ -189,8 +190,11 @@ def penalties(
     ] = None,
 ) -> None:
     """Show a library's penalty history, forget it, or take one mosaic out of it."""
-    from mosaicd.store.mosaics import charges, find_mosaic, reset_penalties, undo_charges
+    from mosaicd.store.mosaics import find_mosaic, reset_penalties, undo_charges
 
+    if reset and undo is not None:
+        message = "give --reset or --undo, not both"
+        raise SettingsError(message)
     with _store(_load(root, config, sets)) as database:
         if reset:
             with database.write() as session:
@@ -200,15 +204,13 @@ def penalties(
             with database.write() as session:
                 found = find_mosaic(session, _library(session, library).id, undo)
                 mosaic = _the_one([found] if found else [], "mosaic", undo)
+                was_undone = mosaic.charges_undone_at is not None
                 count = undo_charges(session, mosaic, now=time.time())
-            typer.echo(f"{printable(mosaic.stem)}: its uses of {counted(count, 'tile')} are taken back")
+            what = "were taken back before" if was_undone else f"of {counted(count, 'tile')} are taken back"
+            typer.echo(f"{printable(mosaic.stem)}: its uses {what}")
         else:
             with database.read() as session:
-                lines = [
-                    f"{charge.mosaic}: {printable(charge.stem)}:"
-                    f" {counted(charge.uses, 'use')} of {counted(charge.tiles, 'tile')}"
-                    for charge in charges(session, _library(session, library).id)
-                ]
+                lines = _charges_in_words(session, _library(session, library))
             _echo_lines(lines, otherwise=f"no tile of library {library} has been used yet")
 
 
@@ -268,6 +270,18 @@ def _in_words(source: Source) -> str:
     )
 
 
+def _charges_in_words(session: Session, library: Library) -> list[str]:
+    from mosaicd.store.mosaics import charges
+
+    reset_at = library.penalties_reset_at or 0.0
+    return [
+        f"{charge.mosaic}: {printable(charge.stem)}:"
+        f" {counted(charge.uses, 'use')} of {counted(charge.tiles, 'tile')}"
+        + (", forgotten" if session.get_one(Mosaic, charge.mosaic).created_at <= reset_at else "")
+        for charge in charges(session, library.id)
+    ]
+
+
 def _echo_lines(lines: list[str], *, otherwise: str) -> None:
     for line in lines or [otherwise]:
         typer.echo(line)
@@ -302,7 +316,7 @@ def _store(settings: Settings) -> Iterator[Database]:
         database.close()
 
 
-def _library(session: Any, name: str) -> Library:  # noqa: ANN401
+def _library(session: Session, name: str) -> Library:
     library = find_library(session, name)
     if library is None:
         message = f"there is no library {name!r}; `mosaicd libraries` lists them"

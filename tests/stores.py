@@ -13,6 +13,7 @@ from mosaicd.imaging.descriptors import COLUMNS
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
 from mosaicd.store.models import Source, SourceKind
+from mosaicd.store.mosaics import StoredPlacement
 from mosaicd.store.tiles import Chunk, NewTile, add_chunk, complete_source, find_or_add_source
 
 
@@ -61,3 +62,13 @@ def add_source(
     )
     add_chunk(session, source, chunk, next_sample=tiles)
     return complete_source(session, source, duration_seconds=float(tiles), shortfall=shortfall, now=now)
+
+
+def placement(*tiles: int) -> StoredPlacement:
+    """A placement of 3 x 4 cells, which take `tiles` in turn."""
+    random = np.random.default_rng(1)
+    return StoredPlacement(
+        tiles=np.resize(np.array(tiles, np.int64), (3, 4)),
+        mirrored=random.integers(0, 2, (3, 4)).astype(bool),
+        shifts=random.normal(0, 5, (3, 4, 3)).astype(np.float32),
+    )

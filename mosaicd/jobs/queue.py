@@ -8,7 +8,7 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from mosaicd.jobs.states import ACTIVE_STATES, require_step
-from mosaicd.media.files import Signature
+from mosaicd.media.files import Signature, printable
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
 from mosaicd.store.models import Job, JobKind, JobState, Library
@@ -212,12 +212,20 @@ class JobQueue:
 
 
 def rejected_jobs_named(session: Session, name: str) -> Sequence[Job]:
-    """Rejected jobs whose path, or the last part of it, is `name`, unless the path has a newer job."""
+    """Rejected jobs whose path, or the last part of it, is or is shown as `name`.
+
+    Those whose path has a newer job are left out.
+    """
     newer = aliased(Job)
     statement = select(Job).where(
         Job.state == JobState.REJECTED, ~exists().where(newer.path == Job.path, newer.id > Job.id)
     )
-    return [job for job in session.scalars(statement) if name in (job.path, job.path.rsplit("/", 1)[-1])]
+    return [job for job in session.scalars(statement) if name in _names_of(job)]
+
+
+def _names_of(job: Job) -> set[str]:
+    last = job.path.rsplit("/", 1)[-1]
+    return {job.path, last, printable(job.path), printable(last)}
 
 
 def _end(job: Job, state: JobState, *, now: float, explanation: str | None) -> None:
