@@ -178,6 +178,11 @@ def test_what_libraries_warn_of_comes_in_the_same_form() -> None:
     assert facts["level"] == "warning"
 
 
+def test_what_watchdog_says_whenever_it_is_stopped_is_not_logged() -> None:
+    code = "import logging\nlogging.getLogger('watchdog.x').error('called when the thread is inactive')"
+    assert log_in_process("json", code) == []
+
+
 @settings(max_examples=50)
 @given(st.text() | st.binary().map(os.fsdecode))
 def test_escaped_text_is_one_line_and_is_not_escaped_twice(text: str) -> None:
