@@ -1,9 +1,10 @@
 """Reading photos: upright, in sRGB, without transparency."""
 
 import io
+import struct
 import warnings
+import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -15,9 +16,24 @@ from mosaicd.imaging import PixelArray
 pillow_heif.register_heif_opener()
 Image.MAX_IMAGE_PIXELS = None  # read_photo has its own limit, with its own words
 
+_FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "PSD", "QOI", "TIFF", "WEBP")
+"""What media/kinds.py takes for a photo; others that Pillow has run programs, or take any amount of memory."""
 _SRGB = ImageCms.createProfile("sRGB")
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, OverflowError, RuntimeError, TypeError)
-_DECODER_ERRORS += (IndexError, KeyError, ZeroDivisionError, AttributeError, NotImplementedError)  # type: ignore[assignment]
+_PROFILED_MODES = {"RGB", "CMYK", "L", "LAB"}
+_DEEP_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    EOFError,
+    RuntimeError,
+    TypeError,
+    AttributeError,
+    struct.error,
+    zlib.error,
+)
 
 
 def read_photo(path: Path, *, photo_pixels_limit: int, long_side_pixels: int) -> PixelArray:
@@ -55,7 +71,7 @@ def read_photo(path: Path, *, photo_pixels_limit: int, long_side_pixels: int) ->
         try:
             return _decode(data, photo_pixels_limit, long_side_pixels)
         except UnidentifiedImageError as error:
-            message = "this is not a photo in a format that can be read, or its beginning is damaged"
+            message = "this is not a photo in a format that can be read, or it is damaged or cut short"
             raise RejectedInputError(message) from error
         except MemoryError as error:
             message = "decoding this photo takes more memory than there is"
@@ -66,7 +82,7 @@ def read_photo(path: Path, *, photo_pixels_limit: int, long_side_pixels: int) ->
 
 
 def _decode(data: bytes, pixels_limit: int, long_side_pixels: int) -> PixelArray:
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         width, height = image.size
         if width * height > pixels_limit:
             message = (
@@ -76,8 +92,7 @@ def _decode(data: bytes, pixels_limit: int, long_side_pixels: int) -> PixelArray
             raise RejectedInputError(message)
         image.draft("RGB", (long_side_pixels, long_side_pixels))
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        srgb = _on_white(_to_srgb(upright))
+        srgb = _to_srgb(_upright(image))
     if max(srgb.size) > long_side_pixels:
         scale = long_side_pixels / max(srgb.size)
         size = (max(1, round(srgb.width * scale)), max(1, round(srgb.height * scale)))
@@ -85,41 +100,43 @@ def _decode(data: bytes, pixels_limit: int, long_side_pixels: int) -> PixelArray
     return np.asarray(srgb)
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except _DECODER_ERRORS:
+        return image  # a damaged note on how the camera was held is no reason to refuse the photo
+
+
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """RGB or RGBA, in sRGB."""
+    """RGB, in sRGB, transparency laid on white."""
     profile = image.info.get("icc_profile")
-    if image.mode.startswith(("I;16", "I")) and image.mode != "1":
-        image = _sixteen_to_eight(image)
-    has_alpha = image.has_transparency_data
-    if profile and image.mode in {"RGB", "RGBA", "CMYK", "L", "LAB"}:
-        try:
-            converted = _through_profile(image, profile)
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # a broken profile is no reason to refuse the photo: viewers ignore it too
-        else:
-            if has_alpha:
-                converted.putalpha(image.convert("RGBA").getchannel("A"))
-            return converted
-    return image.convert("RGBA" if has_alpha else "RGB")
+    if image.mode in _DEEP_MODES:
+        image = _eight_bits(image)
+    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    if image.mode == "LA":
+        image = image.convert("L")
+    elif image.mode not in _PROFILED_MODES:
+        image = image.convert("RGB")
+    srgb = _through_profile(image, profile) if profile else image.convert("RGB")
+    return srgb if alpha is None else Image.composite(srgb, Image.new("RGB", srgb.size, "white"), alpha)
 
 
 def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    opaque = image.convert("RGB") if image.mode == "RGBA" else image
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    converted = ImageCms.profileToProfile(opaque, source, _SRGB, outputMode="RGB")
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image.convert(
+            "RGB"
+        )  # a broken profile is no reason to refuse the photo: viewers ignore it too
     assert converted is not None, "only in-place conversion returns nothing"
     return converted
 
 
-def _sixteen_to_eight(image: Image.Image) -> Image.Image:
-    values: Any = np.asarray(image).astype(np.int64)
-    if values.max(initial=0) > np.iinfo(np.uint8).max:
-        values = values * 255 // max(np.iinfo(np.uint16).max, int(values.max()))
-    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode != "RGBA":
-        return image
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image).convert("RGB")
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 8 bits; where the format does not say what white is, the least of the usual values."""
+    values = np.nan_to_num(np.asarray(image).astype(np.float64))
+    peak = float(values.max(initial=0))
+    usual = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0)
+    white = next((value for value in usual if peak <= value), peak)
+    return Image.fromarray(np.rint(np.clip(values / white, 0, 1) * 255).astype(np.uint8))
