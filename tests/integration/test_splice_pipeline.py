@@ -97,9 +97,10 @@ class Studio:
 
     def contents(self) -> tuple[list[Any], list[Any]]:
         """All tiles, and all that is known of the sources."""
+        derived = [column for column in Descriptor.__table__.columns if column.name != "tile_id"]
         with self.database() as database, database.read() as session:
             tiles = session.execute(
-                select(Tile.presentation_us, Tile.crop, Master.jpeg, Descriptor.columns)
+                select(Tile.presentation_us, Tile.crop, Master.jpeg, *derived)
                 .join(Master, Master.tile_id == Tile.id)
                 .join(Descriptor, Descriptor.tile_id == Tile.id)
                 .order_by(Tile.presentation_us, Tile.crop)
@@ -115,7 +116,7 @@ class Studio:
             return count_tiles(session, self.library_id)
 
     def masters(self) -> list[Any]:
-        return [decode_master(jpeg) for _, _, jpeg, _ in self.contents()[0]]
+        return [decode_master(tile.jpeg) for tile in self.contents()[0]]
 
 
 @pytest.fixture

@@ -245,6 +245,15 @@ def test_film_joined_from_two_streams_is_read_to_its_end(tmp_path: Path) -> None
     assert identity(samples(joined, first=4)) == identity(taken[4:])
 
 
+def test_bare_stream_without_a_clock_is_read_to_its_end(tmp_path: Path) -> None:
+    path = films.encode(tmp_path / "bare.m2v", films.numbered(60), codec="mpeg2video", rate=25)
+    with reader(path) as film:
+        shown = [films.number_shown(sample.pixels) for sample in film.samples()]
+        assert film.declared_seconds is None
+        assert film.missing_seconds == film.damaged_frames == 0
+    assert shown == [0, 25, 50]
+
+
 def test_clock_that_leaps_by_hours_makes_no_hours_of_samples(tmp_path: Path) -> None:
     times = [0, 0.5, 1, 1.5, 50_000, 50_000.5, 50_001, 50_001.5]
     path = films.encode(tmp_path / "leap.mkv", films.numbered(len(times)), times=times)
