@@ -13,6 +13,7 @@ import av
 import numpy as np
 import skimage.data
 from av.video.reformatter import ColorRange, Colorspace
+from numpy.typing import NDArray
 from PIL import Image
 
 from mosaicd.imaging import PixelArray
@@ -31,6 +32,7 @@ _COLORSPACES: dict[str | None, tuple[Colorspace, int]] = {
     "bt601": (Colorspace.ITU601, 6),
     "bt709": (Colorspace.ITU709, 1),
     "bt709, unmarked": (Colorspace.ITU709, 2),
+    "bt2020": (Colorspace.BT2020, 9),
 }
 _MARK_ROWS, _MARK_COLUMNS = 2, 4
 
@@ -97,7 +99,7 @@ def quarters_shown(pixels: PixelArray) -> str:
 
 def encode(
     path: Path,
-    frames: Iterable[PixelArray],
+    frames: Iterable[PixelArray | NDArray[np.uint16]],
     *,
     codec: str = "libx264",
     container: str | None = None,
@@ -120,12 +122,12 @@ def encode(
     ----------
     path : Path
         Its suffix chooses the container, unless `container` does.
-    frames : iterable of ndarrays of uint8, shape (height, width, 3)
+    frames : iterable of ndarrays of uint8 or uint16, shape (height, width, 3)
     times : sequence of float, optional
         When each frame appears, in seconds, for a variable frame rate; `rate` frames a second otherwise.
     rotation : int
         Degrees anticlockwise by which a player turns what is stored.
-    colorspace : {"bt601", "bt709", "bt709, unmarked"}, optional
+    colorspace : {"bt601", "bt709", "bt709, unmarked", "bt2020"}, optional
         Converted by it and marked with it; without, BT.601 and unmarked.
     sound_seconds : float
         With a sound track of this length.
@@ -150,7 +152,8 @@ def encode(
         if sound_seconds:
             _add_sound(output, sound_seconds)
         for index, pixels in enumerate(itertools.chain([first], frames)):
-            frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
+            stored = "rgb24" if pixels.dtype == np.uint8 else "rgb48le"
+            frame = av.VideoFrame.from_ndarray(pixels, stored).reformat(
                 format=pixel_format, dst_colorspace=matrix, dst_color_range=color_range
             )
             seconds = Fraction(times[index]) if times else index / Fraction(rate)

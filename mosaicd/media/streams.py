@@ -9,7 +9,14 @@ from av.container import InputContainer
 from av.format import Flags
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    Interpolation,
+    VideoReformatter,
+)
 from av.video.stream import VideoStream
 
 from mosaicd.errors import RejectedInputError, TransientError
@@ -26,6 +33,8 @@ KNOWS_EACH_TRACK = {_MOV, "avi"}
 """Containers that state each track's length, not only that of the longest."""
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
 _UNSPECIFIED_COLORSPACE = 2  # AVCOL_SPC_UNSPECIFIED
+_HIGH_RANGE_CURVES = {ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67}  # PQ and HLG, as phones record them
+_HIGH_RANGE_FORMAT = "yuv444p10le"
 _MOST_STRETCH = 16.0
 
 
@@ -83,31 +92,48 @@ def frame_seconds(frame: VideoFrame, stream: VideoStream) -> float:
     return 1 / float(rate) if rate else 0.0
 
 
-def upright(
-    frame: VideoFrame, stream: VideoStream, reformatter: VideoReformatter, *, short_side: int
-) -> PixelArray:
-    """A frame as it is to be shown.
+class Projector:
+    """Shows frames as a player would: upright, with square pixels, in sRGB.
 
-    Returns
-    -------
-    ndarray of uint8, shape (height, width, 3)
-        sRGB, square pixels, turned and mirrored as the film says, its short side of `short_side` pixels.
+    Parameters
+    ----------
+    short_side : int
+        In pixels, of what is shown.
     """
-    width, height = short_side_size(frame.width * _stretch(stream), frame.height, short_side=short_side)
-    is_high_definition = frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT
-    is_unmarked = frame.colorspace == _UNSPECIFIED_COLORSPACE
-    scaled = reformatter.reformat(
-        frame,
-        width=width,
-        height=height,
-        format="rgb24",
-        src_colorspace=Colorspace.ITU709 if is_high_definition and is_unmarked else None,
-        interpolation=Interpolation.AREA,
-        dst_color_range=ColorRange.JPEG,
-    )
-    matrix = cast("dict[str, bytes]", frame.side_data).get("DISPLAYMATRIX")
-    pixels = cast("PixelArray", scaled.to_ndarray())
-    return np.ascontiguousarray(pixels if matrix is None else _turned(pixels, matrix))
+
+    def __init__(self, *, short_side: int) -> None:
+        self._short_side = short_side
+        # Each remembers its last conversion, which for high dynamic range takes seconds to prepare.
+        self._scaler = VideoReformatter()
+        self._toner = VideoReformatter()
+
+    def show(self, frame: VideoFrame, stream: VideoStream) -> PixelArray:
+        """Show a frame of a stream: an ndarray of uint8, shape (height, width, 3)."""
+        stretched = frame.width * _stretch(stream)
+        width, height = short_side_size(stretched, frame.height, short_side=self._short_side)
+        is_high_range = frame.color_trc in _HIGH_RANGE_CURVES
+        is_high_definition = frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT
+        is_unmarked = frame.colorspace == _UNSPECIFIED_COLORSPACE
+        scaled = self._scaler.reformat(
+            frame,
+            width=width,
+            height=height,
+            format=_HIGH_RANGE_FORMAT if is_high_range else "rgb24",
+            src_colorspace=Colorspace.ITU709 if is_high_definition and is_unmarked else None,
+            interpolation=Interpolation.AREA,
+            dst_color_range=None if is_high_range else ColorRange.JPEG,
+        )
+        if is_high_range:
+            scaled = self._toner.reformat(
+                scaled,
+                format="rgb24",
+                dst_color_range=ColorRange.JPEG,
+                dst_color_trc=ColorTrc.IEC61966_2_1,
+                dst_color_primaries=ColorPrimaries.BT709,
+            )
+        matrix = cast("dict[str, bytes]", frame.side_data).get("DISPLAYMATRIX")
+        pixels = cast("PixelArray", scaled.to_ndarray())
+        return np.ascontiguousarray(pixels if matrix is None else _turned(pixels, matrix))
 
 
 def _film_stream(container: InputContainer) -> VideoStream:

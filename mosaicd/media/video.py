@@ -9,7 +9,6 @@ from typing import Any
 import av
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 
 from mosaicd.errors import TransientError
 from mosaicd.imaging import PixelArray
@@ -17,11 +16,11 @@ from mosaicd.media.streams import (
     KNOWS_EACH_TRACK,
     LEADS_TO_FRAMES,
     LONGEST_FRAME_SECONDS,
+    Projector,
     declared_seconds,
     frame_seconds,
     open_film,
     raise_if_medium_failed,
-    upright,
 )
 
 _DROPS_SILENTLY = "hevc"  # the codec whose decoder leaves out damaged frames without a word
@@ -80,8 +79,7 @@ class VideoReader:
 
     def __init__(self, path: Path, *, sample_interval_seconds: float, short_side_pixels: int) -> None:
         self._interval = sample_interval_seconds
-        self._short_side = short_side_pixels
-        self._reformatter = VideoReformatter()
+        self._projector = Projector(short_side=short_side_pixels)
         self.seconds = 0.0
         # FFmpeg is given the open file: it takes some names for addresses, and cannot take every name.
         try:
@@ -255,7 +253,7 @@ class VideoReader:
         self._awaited -= overtaken | {frame.pts}
 
     def _sample(self, number: int, frame: VideoFrame, seconds: float) -> Sample:
-        pixels = upright(frame, self._stream, self._reformatter, short_side=self._short_side)
+        pixels = self._projector.show(frame, self._stream)
         return Sample(number=number, presentation_us=round(seconds * 1e6), pixels=pixels)
 
 
