@@ -12,7 +12,7 @@ import skimage.data
 from PIL import Image
 
 from mosaicd.imaging import PixelArray
-from mosaicd.imaging.descriptors import describe, subcells
+from mosaicd.imaging.descriptors import subcells
 from mosaicd.media.masters import encode_master
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
@@ -73,16 +73,16 @@ def fill_library(database: Database, *, name: str, tiles: int, seed: int = 1) ->
     squares = varied_squares(tiles, seed=seed)
     for start in range(0, tiles, _BATCH):
         batch = list(itertools.islice(squares, _BATCH))
-        descriptors = describe(subcells(np.stack(batch)))
+        reduced = subcells(np.stack(batch))
         chunk = Chunk(
             tiles=[
                 NewTile(
                     presentation_us=(start + number) * 1_000_000,
                     crop=0,
                     jpeg=encode_master(square),
-                    descriptor=descriptor,
+                    subcells=squares_of_tile,
                 )
-                for number, (square, descriptor) in enumerate(zip(batch, descriptors, strict=True))
+                for number, (square, squares_of_tile) in enumerate(zip(batch, reduced, strict=True))
             ]
         )
         with database.write() as session:

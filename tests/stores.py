@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy.orm import Session
 
-from mosaicd.imaging.descriptors import COLUMNS
+from mosaicd.imaging.descriptors import SUBCELLS
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
 from mosaicd.store.models import Source, SourceKind
@@ -53,10 +53,10 @@ def add_source(
         sample_interval_seconds=1.0,
         now=now,
     )
-    grey = np.zeros(COLUMNS, np.float32)
+    grey = np.full((SUBCELLS, SUBCELLS, 3), 128, np.uint8)
     chunk = Chunk(
         tiles=[
-            NewTile(presentation_us=number * 1_000_000, crop=0, jpeg=b"", descriptor=grey)
+            NewTile(presentation_us=number * 1_000_000, crop=0, jpeg=b"", subcells=grey)
             for number in range(tiles)
         ]
     )
@@ -70,5 +70,5 @@ def placement(*tiles: int) -> StoredPlacement:
     return StoredPlacement(
         tiles=np.resize(np.array(tiles, np.int64), (3, 4)),
         mirrored=random.integers(0, 2, (3, 4)).astype(bool),
-        shifts=random.normal(0, 5, (3, 4, 3)).astype(np.float32),
+        corrections=random.normal(0, 5, (3, 4, 4)).astype(np.float32),
     )

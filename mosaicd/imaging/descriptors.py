@@ -14,7 +14,7 @@ from mosaicd.imaging import FloatArray, PixelArray
 from mosaicd.imaging.color import srgb_to_lab
 
 DESCRIPTOR_SCHEME = 1
-"""Stored beside each descriptor; raised whenever the numbers mean something else, so that they are rebuilt."""
+"""Stored beside each tile's sub-cells; raised whenever those mean something else, so that they are made anew."""
 
 SUBCELLS = 5
 COLUMNS = 3 * SUBCELLS * SUBCELLS
@@ -40,6 +40,9 @@ _CHANNEL, _VERTICAL, _HORIZONTAL = (np.array(axis) for axis in zip(*_frequencies
 
 MIRROR_SIGNS: FloatArray = np.where(_HORIZONTAL % 2 == 1, -1, 1).astype(np.float32)
 """A descriptor times these signs is the descriptor of the mirrored (left to right) square."""
+
+COLOR_COLUMNS: tuple[int, ...] = tuple(np.flatnonzero(_CHANNEL > 0).tolist())
+"""The columns that tell a* and b*."""
 
 MEAN_COLUMNS: tuple[int, ...] = tuple(np.flatnonzero((_VERTICAL == 0) & (_HORIZONTAL == 0)).tolist())
 """The three columns that hold a square's mean L*, a* and b*, in this order, in units of CIELAB."""
@@ -75,8 +78,7 @@ def describe(samples: PixelArray) -> FloatArray:
     -------
     ndarray of float32, shape (N, 75)
         The Euclidean distance between two rows is the root mean square, over the sub-cells, of their CIE76
-        colour difference [1]_. The first 12 columns are the key. Values are rounded to half precision, so that
-        they are the same whether fresh or read back from the store.
+        colour difference [1]_. The first 12 columns are the key.
 
     Raises
     ------
@@ -91,9 +93,8 @@ def describe(samples: PixelArray) -> FloatArray:
         message = f"sub-cells of shape (N, {SUBCELLS}, {SUBCELLS}, 3) wanted, not {samples.shape}"
         raise ValueError(message)
     coefficients = dctn(srgb_to_lab(samples), axes=(1, 2), norm="ortho") / SUBCELLS
-    ordered = coefficients[:, _VERTICAL, _HORIZONTAL, _CHANNEL]
-    rounded: FloatArray = ordered.astype(np.float16).astype(np.float32)
-    return rounded
+    ordered: FloatArray = np.ascontiguousarray(coefficients[:, _VERTICAL, _HORIZONTAL, _CHANNEL])
+    return ordered
 
 
 def detail(descriptors: FloatArray) -> FloatArray:

@@ -15,7 +15,7 @@ def render(
     *,
     tiles: NDArray[np.int64],
     mirrored: NDArray[np.bool_],
-    shifts: FloatArray,
+    corrections: FloatArray,
     tile_edge_pixels: int,
 ) -> PixelArray:
     """Paint the mosaic.
@@ -28,8 +28,9 @@ def render(
         The tile of each cell.
     mirrored : ndarray of bool, shape (rows, columns)
         Whether the cell shows its tile mirrored left to right.
-    shifts : ndarray of float32, shape (rows, columns, 3)
-        What is added to the tile's CIELAB values in that cell.
+    corrections : ndarray of float32, shape (rows, columns, 4)
+        What is added to the tile's L*, a* and b* in that cell, and what their spread about the tile's mean is
+        multiplied by.
     tile_edge_pixels : int
         Edge of a cell in the mosaic.
 
@@ -52,10 +53,13 @@ def render(
         start, stop = np.searchsorted(in_order, [tile, tile + 1])
         square = resample(master, rows=edge, columns=edge)
         lab = srgb_to_lab(square)
+        mean = lab.mean(axis=(0, 1))
         for cell in order[start:stop]:
             row, column = divmod(int(cell), columns)
-            shift = shifts[row, column]
-            toned = lab_to_srgb(lab + shift) if shift.any() else square
+            *shift, gain = corrections[row, column]
+            toned = (
+                square if gain == 1 and not any(shift) else lab_to_srgb((lab - mean) * gain + (mean + shift))
+            )
             target = canvas[row * edge : (row + 1) * edge, column * edge : (column + 1) * edge]
             target[:] = toned[:, ::-1] if mirrored[row, column] else toned
         painted += int(stop - start)

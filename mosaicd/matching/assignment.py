@@ -12,7 +12,7 @@ from mosaicd.matching.index import Candidates
 SIMILARITY_SCALE = 100.0
 """A similarity is 1 minus the distance over this, the span of L*: from 1 (the same) down to 0 (black on white)."""
 
-_SHARE_FOR_REPEATS = np.float32(1 / 15)
+_FIRST_USE, _LATER_USE = np.float32(0.45), np.float32(1 / 150)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +24,9 @@ class AssignmentRules:
     minimum_distance_cells : int
         Two uses of a tile are more than this many cells apart, along rows or along columns.
     penalty_step : float
-        What each earlier mosaic with the tile takes off its similarity. Each use in this mosaic takes off a
-        fifteenth of that: `minimum_distance_cells` keeps repeats apart, and more of it costs closeness.
+        What each earlier mosaic with the tile takes off its similarity. Within this mosaic, its first use takes
+        off 0.45 of that, so that tiles not yet used come first where they are nearly as good, and each later use
+        a hundred-and-fiftieth: `minimum_distance_cells` keeps repeats apart, and more would cost closeness.
     """
 
     minimum_distance_cells: int
@@ -84,6 +85,7 @@ def assign(
     reach = rules.minimum_distance_cells
     step = np.float32(rules.penalty_step * SIMILARITY_SCALE)
     handicaps = step * past_appearances
+    is_used = np.zeros(len(past_appearances), bool)
     placed = np.full((rows + 2 * reach, columns + 2 * reach), -1, np.int32)
     mirrored = np.zeros(shape, bool)
     distances = np.empty(shape, np.float32)
@@ -103,7 +105,8 @@ def assign(
             allowed -= 1
         position = ranked.positions[line, choice]
         placed[row + reach, column + reach] = position
-        handicaps[position] += _SHARE_FOR_REPEATS * step
+        handicaps[position] += step * (_LATER_USE if is_used[position] else _FIRST_USE)
+        is_used[position] = True
         mirrored[row, column] = ranked.mirrored[line, choice]
         distances[row, column] = ranked.distances[line, choice]
     return Placement(

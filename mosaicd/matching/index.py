@@ -7,22 +7,12 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from mosaicd.imaging import FloatArray
-from mosaicd.imaging.descriptors import COLUMNS, KEY_COLUMNS, MEAN_COLUMNS, MIRROR_SIGNS
+from mosaicd.imaging.descriptors import COLUMNS, KEY_COLUMNS, MIRROR_SIGNS
 
 _MERGE_SHARE = 0.1
 _RERANK_BLOCK = 512
 _BOUND_TOLERANCE = 1e-4
 _REACH = 2
-
-
-def mean_weights(mean_weight: float) -> FloatArray:
-    """Column weights that count a difference of mean colour `mean_weight` times.
-
-    Used where tiles are toned towards their cells: what will be made up for matters less.
-    """
-    weights = np.ones(COLUMNS, np.float32)
-    weights[list(MEAN_COLUMNS)] = mean_weight
-    return weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,9 +65,14 @@ class TileIndex:
         """Tile of each position, shape (len(self),)."""
         return self._tiles[: self._count]
 
-    def descriptors(self, positions: NDArray[np.int32]) -> FloatArray:
-        """Descriptors at `positions`, of any shape (...,), as they were added: shape (..., 75)."""
-        return self._descriptors[positions] / self._weights
+    def weighted(self, positions: NDArray[np.int32]) -> FloatArray:
+        """Descriptors at `positions`, of any shape (...,), times the weights: shape (..., 75)."""
+        return self._descriptors[positions]
+
+    @property
+    def weights(self) -> FloatArray:
+        """What each column counts, shape (75,)."""
+        return self._weights
 
     def add(self, tiles: NDArray[np.int64], descriptors: FloatArray) -> None:
         """Add `tiles`, shape (N,), with their `descriptors`, shape (N, 75)."""

@@ -44,7 +44,9 @@ class Appearance(BaseModel):
     color_correction: Annotated[
         float,
         Field(
-            ge=0, le=1, description="How far a tile's mean colour is moved towards its cell's: 0 not at all."
+            ge=0,
+            le=1,
+            description="How far a tile's mean colour and contrast are moved towards its cell's: 0 not at all.",
         ),
     ] = 0.5
     penalty_step: Annotated[

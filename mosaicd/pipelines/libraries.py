@@ -5,21 +5,22 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from mosaicd.imaging.descriptors import describe, subcells
-from mosaicd.matching.index import TileIndex, mean_weights
-from mosaicd.matching.toning import mean_weight
+from mosaicd.matching.index import TileIndex
+from mosaicd.matching.toning import column_weights
 from mosaicd.media.masters import decode_master
 from mosaicd.store.database import Database
 from mosaicd.store.models import Tile
 from mosaicd.store.tiles import (
     live_tiles,
-    load_descriptors,
+    load_subcells,
     masters,
     outdated_descriptors,
-    replace_descriptors,
+    replace_subcells,
 )
 
 _KEPT = 4
 _REBUILD_BATCH = 1000
+_DESCRIBE_BATCH = 20_000
 
 
 class LibraryIndexes:
@@ -38,7 +39,7 @@ class LibraryIndexes:
     def current(self, library_id: int, *, color_correction: float) -> TileIndex:
         """The library's index, with every tile that it has now."""
         key = (library_id, color_correction)
-        index = self._indexes.pop(key, None) or TileIndex(mean_weights(mean_weight(color_correction)))
+        index = self._indexes.pop(key, None) or TileIndex(column_weights(color_correction))
         self._make_outdated_anew(library_id)
         with self._database.read() as session:
             _bring_up_to_date(session, library_id, index)
@@ -57,19 +58,26 @@ class LibraryIndexes:
         for start in range(0, len(outdated), _REBUILD_BATCH):
             with self._database.write() as session:
                 pairs = list(masters(session, outdated[start : start + _REBUILD_BATCH]))
-                images = np.stack([subcells(decode_master(jpeg)[None])[0] for _, jpeg in pairs])
-                replace_descriptors(session, [tile for tile, _ in pairs], describe(images))
+                squares = np.concatenate([subcells(decode_master(jpeg)[np.newaxis]) for _, jpeg in pairs])
+                replace_subcells(session, [tile for tile, _ in pairs], squares)
 
 
 def _bring_up_to_date(session: Session, library_id: int, index: TileIndex) -> None:
     latest = int(index.tiles.max(initial=0))
-    index.add(*load_descriptors(session, library_id, after_tile=latest))
+    _add(session, library_id, index, after_tile=latest)
     if _fingerprint(session, library_id) == (len(index), int(index.tiles.sum())):
         return
     index.remove(np.setdiff1d(index.tiles, live_tiles(session, library_id)))
     if _fingerprint(session, library_id) != (len(index), int(index.tiles.sum())):
         index.remove(index.tiles)  # tiles that were removed came back
-        index.add(*load_descriptors(session, library_id))
+        _add(session, library_id, index, after_tile=0)
+
+
+def _add(session: Session, library_id: int, index: TileIndex, *, after_tile: int) -> None:
+    tiles, squares = load_subcells(session, library_id, after_tile=after_tile)
+    for start in range(0, len(tiles), _DESCRIBE_BATCH):
+        batch = slice(start, start + _DESCRIBE_BATCH)
+        index.add(tiles[batch], describe(squares[batch]))
 
 
 def _fingerprint(session: Session, library_id: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from mosaicd.imaging.grid import CellGrid
 from mosaicd.imaging.rendering import render
 from mosaicd.jobs.workers import Done, Progress, ReportProgress
 from mosaicd.matching.assignment import AssignmentRules, assign
-from mosaicd.matching.toning import tone_shifts
+from mosaicd.matching.toning import corrections, toned
 from mosaicd.media.files import content_hash, printable, signature
 from mosaicd.media.formats import OutputFormat
 from mosaicd.media.masters import decode_master
@@ -146,7 +146,12 @@ class MosaicPipeline:
                 )
         with stages.stage("matching", share=0.1):
             cells = describe(grid.cut(grid.sample(photo, pixels_a_cell=SUBCELLS)))
-            candidates = index.nearest(cells, count=_CANDIDATES, mirror=appearance.mirror)
+            candidates = toned(
+                index.nearest(cells, count=_CANDIDATES, mirror=appearance.mirror),
+                cells,
+                index,
+                color_correction=appearance.color_correction,
+            )
         with stages.stage("assigning", share=0.3):
             chosen = assign(
                 candidates,
@@ -157,17 +162,20 @@ class MosaicPipeline:
                     minimum_distance_cells=appearance.minimum_distance_cells,
                     penalty_step=appearance.penalty_step,
                 ),
-                rank_all=lambda cell: index.rank_all(cells[cell], mirror=appearance.mirror),
+                rank_all=lambda cell: toned(
+                    index.rank_all(cells[cell], mirror=appearance.mirror),
+                    cells[cell : cell + 1],
+                    index,
+                    color_correction=appearance.color_correction,
+                ),
             )
-            shifts = tone_shifts(
-                cells,
-                index.descriptors(chosen.positions.ravel()),
-                color_correction=appearance.color_correction,
+            toning = corrections(
+                cells, chosen.positions.ravel(), index, color_correction=appearance.color_correction
             )
         placement = StoredPlacement(
             tiles=index.tiles[chosen.positions],
             mirrored=chosen.mirrored,
-            shifts=shifts.reshape(grid.rows, grid.columns, 3),
+            corrections=toning.reshape(grid.rows, grid.columns, 4),
         )
         settings = {
             **appearance.model_dump(mode="json"),
@@ -193,7 +201,8 @@ class MosaicPipeline:
                     "crowded_cells": chosen.crowded_cells,
                     "mean_similarity": round(float(chosen.similarities.mean()), 4),
                     "certified_share": round(float(candidates.certified.mean()), 4),
-                    "mean_shift": round(float(np.linalg.norm(shifts, axis=1).mean()), 3),
+                    "mean_shift": round(float(np.linalg.norm(toning[:, :3], axis=1).mean()), 3),
+                    "mean_gain": round(float(toning[:, 3].mean()), 3),
                 },
             )
             record_mosaic(session, mosaic, placement)
@@ -206,7 +215,7 @@ class MosaicPipeline:
                 ((tile, decode_master(jpeg)) for tile, jpeg in masters(session, wanted)),
                 tiles=placement.tiles,
                 mirrored=placement.mirrored,
-                shifts=placement.shifts,
+                corrections=placement.corrections,
                 tile_edge_pixels=appearance.tile_edge_pixels,
             )
 

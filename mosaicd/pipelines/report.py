@@ -18,9 +18,10 @@ def placement_in_words(session: Session, placement: StoredPlacement) -> dict[str
     Returns
     -------
     dict
-        ``sources``: name of each source by its number. ``tiles``: for each distinct tile its number, its source's
-        number, its time in seconds and its crop. ``cells``: for each cell, row by row, its place in ``tiles``.
-        ``mirrored``: the cells whose tile is mirrored. ``shifts``: for each cell what was added to L*, a*, b*.
+        ``sources``: name of each source by its number. ``tiles``: for each distinct tile its number, its
+        source's number, its time in seconds and its crop. ``cells``: for each cell, row by row, its place in
+        ``tiles``. ``mirrored``: the cells whose tile is mirrored. ``corrections``: for each cell what was added
+        to L*, a*, b* and what their spread was multiplied by.
     """
     distinct, cells = np.unique(placement.tiles, return_inverse=True)
     found = origins(session, distinct.tolist())
@@ -35,5 +36,5 @@ def placement_in_words(session: Session, placement: StoredPlacement) -> dict[str
         ],
         "cells": cells.ravel().tolist(),
         "mirrored": np.flatnonzero(placement.mirrored).tolist(),
-        "shifts": np.round(placement.shifts.reshape(-1, 3).astype(np.float64), 1).tolist(),
+        "corrections": np.round(placement.corrections.reshape(-1, 4).astype(np.float64), 2).tolist(),
     }

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from mosaicd.errors import RejectedInputError, TransientError
-from mosaicd.imaging import FloatArray
 from mosaicd.imaging.descriptors import describe, subcells
 from mosaicd.imaging.frames import skip_reason, square_crops
 from mosaicd.jobs.workers import Done, Progress, ReportProgress
@@ -27,7 +26,7 @@ from mosaicd.store.tiles import (
     add_chunk,
     complete_source,
     find_or_add_source,
-    last_descriptors,
+    last_subcells,
 )
 
 _SAMPLES_A_CHUNK = 50
@@ -138,7 +137,8 @@ class _Splicer:
         self._chunk = Chunk()
         self._samples = 0
         with database.read() as session:
-            self._previous: dict[int, FloatArray] = last_descriptors(session, source.id)
+            kept = last_subcells(session, source.id)
+        self._previous = {crop: describe(squares[np.newaxis])[0] for crop, squares in kept.items()}
 
     @property
     def is_full(self) -> bool:
@@ -149,14 +149,15 @@ class _Splicer:
         """Cut a sample into crops and keep those worth keeping."""
         for number, crop in enumerate(square_crops(sample.pixels, edge=self._order.master_edge_pixels)):
             jpeg = encode_master(crop)
-            descriptor = describe(subcells(decode_master(jpeg)[np.newaxis]))[0]
+            squares = subcells(decode_master(jpeg)[np.newaxis])
+            descriptor = describe(squares)[0]
             reason = skip_reason(descriptor, self._previous.get(number))
             if reason is not None:
                 self._chunk.skipped[reason] += 1
                 continue
             self._previous[number] = descriptor
             self._chunk.tiles.append(
-                NewTile(presentation_us=sample.presentation_us, crop=number, jpeg=jpeg, descriptor=descriptor)
+                NewTile(presentation_us=sample.presentation_us, crop=number, jpeg=jpeg, subcells=squares[0])
             )
         self._samples += 1
 

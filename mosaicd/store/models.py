@@ -147,13 +147,14 @@ class Master(Base):
 
 
 class Descriptor(Base):
-    """What is compared, derived from the master by the scheme named."""
+    """What is compared: the tile averaged to sub-cells, derived from the master by the scheme named."""
 
     __tablename__ = "descriptor"
 
     tile_id: Mapped[int] = mapped_column(ForeignKey("tile.id"), primary_key=True)
     scheme: Mapped[int]
-    columns: Mapped[bytes] = mapped_column(LargeBinary)
+    subcells: Mapped[bytes] = mapped_column(LargeBinary)
+    """uint8, sRGB, 5 x 5 x 3."""
 
 
 class Job(Base):
@@ -233,8 +234,8 @@ class MosaicPlacement(Base):
     """int64."""
     mirrored: Mapped[bytes] = mapped_column(LargeBinary)
     """uint8, 0 or 1."""
-    shifts: Mapped[bytes] = mapped_column(LargeBinary)
-    """float16, three a cell: what is added to L*, a* and b*."""
+    corrections: Mapped[bytes] = mapped_column(LargeBinary)
+    """float16, four a cell: what is added to L*, a* and b*, and what their spread is multiplied by."""
 
 
 class TileUse(Base):

@@ -27,13 +27,13 @@ class StoredPlacement:
     ----------
     tiles : ndarray of int64, shape (rows, columns)
     mirrored : ndarray of bool, shape (rows, columns)
-    shifts : ndarray of float32, shape (rows, columns, 3)
-        CIELAB.
+    corrections : ndarray of float32, shape (rows, columns, 4)
+        What is added to L*, a* and b*, and what their spread is multiplied by.
     """
 
     tiles: NDArray[np.int64]
     mirrored: NDArray[np.bool_]
-    shifts: FloatArray
+    corrections: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def record_mosaic(session: Session, mosaic: Mosaic, placement: StoredPlacement) 
             mosaic_id=mosaic.id,
             tiles=_packed(placement.tiles, "<i8"),
             mirrored=_packed(placement.mirrored, "u1"),
-            shifts=_packed(placement.shifts, "<f2"),
+            corrections=_packed(placement.corrections, "<f2"),
         )
     )
     tiles, counts = np.unique(placement.tiles, return_counts=True)
@@ -86,7 +86,7 @@ def load_placement(session: Session, mosaic: Mosaic) -> StoredPlacement:
     return StoredPlacement(
         tiles=_unpacked(stored.tiles, "<i8").astype(np.int64).reshape(shape),
         mirrored=_unpacked(stored.mirrored, "u1").astype(bool).reshape(shape),
-        shifts=_unpacked(stored.shifts, "<f2").astype(np.float32).reshape(*shape, 3),
+        corrections=_unpacked(stored.corrections, "<f2").astype(np.float32).reshape(*shape, 4),
     )
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from mosaicd.imaging import FloatArray
-from mosaicd.imaging.descriptors import COLUMNS, DESCRIPTOR_SCHEME
+from mosaicd.imaging import PixelArray
+from mosaicd.imaging.descriptors import DESCRIPTOR_SCHEME, SUBCELLS
 from mosaicd.imaging.frames import SkipReason
 from mosaicd.store.models import Descriptor, Master, Source, SourceKind, Tile
 
@@ -23,7 +23,7 @@ class NewTile:
     presentation_us: int
     crop: int
     jpeg: bytes
-    descriptor: FloatArray
+    subcells: PixelArray
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def add_chunk(session: Session, source: Source, chunk: Chunk, *, next_sample: in
         ids = session.scalars(insert(Tile).returning(Tile.id, sort_by_parameter_order=True), rows).all()
         pairs = list(zip(ids, chunk.tiles, strict=True))
         session.execute(insert(Master), [{"tile_id": key, "jpeg": tile.jpeg} for key, tile in pairs])
-        session.execute(insert(Descriptor), [_descriptor_row(key, tile.descriptor) for key, tile in pairs])
+        session.execute(insert(Descriptor), [_descriptor_row(key, tile.subcells) for key, tile in pairs])
     source = session.merge(source)
     source.tiles_made += len(rows)
     source.skipped_black += chunk.skipped[SkipReason.BLACK]
@@ -98,20 +98,20 @@ def complete_source(
     return source
 
 
-def last_descriptors(session: Session, source_id: int) -> dict[int, FloatArray]:
-    """The descriptor of the source's last tile from each crop."""
-    found: dict[int, FloatArray] = {}
+def last_subcells(session: Session, source_id: int) -> dict[int, PixelArray]:
+    """The sub-cells of the source's last tile from each crop."""
+    found: dict[int, PixelArray] = {}
     for crop in (0, 1):
         statement = (
-            select(Descriptor.columns)
+            select(Descriptor.subcells)
             .join(Tile, Tile.id == Descriptor.tile_id)
             .where(Tile.source_id == source_id, Tile.crop == crop)
             .order_by(Tile.presentation_us.desc())
             .limit(1)
         )
-        columns = session.scalar(statement)
-        if columns is not None:
-            found[crop] = np.frombuffer(columns, "<f2").astype(np.float32)
+        stored = session.scalar(statement)
+        if stored is not None:
+            found[crop] = _unpacked(stored)[0]
     return found
 
 
@@ -134,30 +134,29 @@ def live_tiles(session: Session, library_id: int) -> NDArray[np.int64]:
     return np.fromiter(session.scalars(statement.order_by(Tile.id)), np.int64)
 
 
-def load_descriptors(
+def load_subcells(
     session: Session, library_id: int, *, after_tile: int = 0
-) -> tuple[NDArray[np.int64], FloatArray]:
-    """The library's usable tiles with a higher number than `after_tile`, and their descriptors.
+) -> tuple[NDArray[np.int64], PixelArray]:
+    """The library's usable tiles with a higher number than `after_tile`, and their sub-cells.
 
     Returns
     -------
     tiles : ndarray of int64, shape (N,)
         Ascending.
-    descriptors : ndarray of float32, shape (N, 75)
+    subcells : ndarray of uint8, shape (N, 5, 5, 3)
     """
     statement = (
-        select(Tile.id, Descriptor.columns)
+        select(Tile.id, Descriptor.subcells)
         .join(Descriptor, Descriptor.tile_id == Tile.id)
         .where(Tile.library_id == library_id, Tile.removed_at.is_(None), Tile.id > after_tile)
         .order_by(Tile.id)
     )
     tiles: list[int] = []
-    columns = bytearray()
+    stored = bytearray()
     for tile, row in session.execute(statement.execution_options(yield_per=10_000)):
         tiles.append(tile)
-        columns += row
-    descriptors = np.frombuffer(columns, "<f2").astype(np.float32).reshape(-1, COLUMNS)
-    return np.array(tiles, np.int64), descriptors
+        stored += row
+    return np.array(tiles, np.int64), _unpacked(stored)
 
 
 def outdated_descriptors(session: Session, library_id: int) -> list[int]:
@@ -170,10 +169,10 @@ def outdated_descriptors(session: Session, library_id: int) -> list[int]:
     return list(session.scalars(statement))
 
 
-def replace_descriptors(session: Session, tiles: Sequence[int], descriptors: FloatArray) -> None:
-    """Write descriptors made anew from masters, by the current scheme."""
-    for tile, descriptor in zip(tiles, descriptors, strict=True):
-        row = _descriptor_row(tile, descriptor)
+def replace_subcells(session: Session, tiles: Sequence[int], subcells: PixelArray) -> None:
+    """Write sub-cells made anew from masters, by the current scheme."""
+    for tile, squares in zip(tiles, subcells, strict=True):
+        row = _descriptor_row(tile, squares)
         session.execute(update(Descriptor).where(Descriptor.tile_id == tile).values(**row))
 
 
@@ -197,5 +196,9 @@ def origins(session: Session, tiles: Iterable[int]) -> Mapping[int, tuple[int, i
     return found
 
 
-def _descriptor_row(tile: int, descriptor: FloatArray) -> dict[str, object]:
-    return {"tile_id": tile, "scheme": DESCRIPTOR_SCHEME, "columns": descriptor.astype("<f2").tobytes()}
+def _descriptor_row(tile: int, subcells: PixelArray) -> dict[str, object]:
+    return {"tile_id": tile, "scheme": DESCRIPTOR_SCHEME, "subcells": subcells.tobytes()}
+
+
+def _unpacked(stored: bytes | bytearray) -> PixelArray:
+    return np.frombuffer(stored, np.uint8).reshape(-1, SUBCELLS, SUBCELLS, 3)

@@ -1,5 +1,6 @@
 """The same photo dropped again and again: what the library's history changes, and how it is taken back."""
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from mosaicd.pipelines.appearance import Appearance
 from mosaicd.pipelines.mosaic import MosaicPipeline
 from mosaicd.pipelines.orders import MosaicOrder
 from mosaicd.store.database import Database
+from mosaicd.store.libraries import find_library
 from mosaicd.store.models import JobKind, Mosaic, TileUse
 from mosaicd.store.mosaics import mosaic_of_job, past_appearances, reset_penalties, undo_charges
-from mosaicd.store.libraries import find_library
 from tests.libraries import PHOTOS, fill_library
 
 TILES = 5000
@@ -119,7 +120,7 @@ def test_with_penalty_neighbours_share_few_tiles_and_stay_close(new_studio: Call
     unpenalised = new_studio().make(step=0.0, now=START)
     studio = new_studio()
     mosaics = [studio.make(step=0.03, now=START + DAY * day) for day in range(3)]
-    for earlier, later in zip(mosaics, mosaics[1:], strict=False):
+    for earlier, later in itertools.pairwise(mosaics):
         before, after = studio.tiles(earlier), studio.tiles(later)
         assert len(before & after) <= 0.6 * len(before)
     for mosaic in mosaics:

@@ -109,7 +109,7 @@ def test_placement_comes_back_as_it_was(studio: Studio) -> None:
     expected = placement(1, 2, 3)
     assert np.array_equal(loaded.tiles, expected.tiles)
     assert np.array_equal(loaded.mirrored, expected.mirrored)
-    assert np.abs(loaded.shifts - expected.shifts).max() < 0.01
+    assert np.abs(loaded.corrections - expected.corrections).max() < 0.01
 
 
 def test_mosaic_that_fails_to_be_recorded_leaves_nothing(studio: Studio) -> None:

@@ -1,12 +1,10 @@
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mosaicd.imaging.descriptors import COLUMNS, MEAN_COLUMNS, detail
+from mosaicd.imaging.descriptors import COLUMNS, detail
 from mosaicd.matching.assignment import AssignmentRules, Placement, assign, similarity
 from mosaicd.matching.index import TileIndex
-from mosaicd.matching.toning import mean_weight, tone_shifts
 from tests.squares import varied_descriptors
 
 EVEN = np.ones(COLUMNS, np.float32)
@@ -113,17 +111,3 @@ def test_tiles_used_in_the_past_are_avoided() -> None:
 
 def test_similarities_lie_between_0_and_1() -> None:
     assert similarity(np.array([0, 25, 100, 500], np.float32)).tolist() == [1, 0.75, 0, 0]
-
-
-@given(correction=st.floats(0, 1))
-def test_toning_makes_up_for_its_share_of_the_difference(correction: float) -> None:
-    cells, tiles = varied_descriptors(10, seed=1), varied_descriptors(10, seed=2)
-    shifts = tone_shifts(cells, tiles, color_correction=correction)
-    before = cells[:, list(MEAN_COLUMNS)] - tiles[:, list(MEAN_COLUMNS)]
-    np.testing.assert_allclose(before - shifts, (1 - correction) * before, atol=0.1)
-
-
-def test_mean_colour_counts_less_where_a_little_of_it_is_made_up_for() -> None:
-    assert mean_weight(0.0) == 1
-    assert mean_weight(0.5) == pytest.approx(1)
-    assert 0 < mean_weight(0.25) < 1

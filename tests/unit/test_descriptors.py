@@ -61,11 +61,6 @@ def test_a_flat_square_has_no_detail_and_a_checkered_one_has() -> None:
     assert detail(describe(checkered))[0] == pytest.approx(50, abs=1)
 
 
-def test_descriptors_survive_the_store_unchanged() -> None:
-    descriptors = describe(varied_subcells(50, seed=2))
-    np.testing.assert_array_equal(descriptors.astype("<f2").astype(np.float32), descriptors)
-
-
 def test_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="sub-cells of shape"):
         describe(np.zeros((2, 4, 5, 3), np.uint8))

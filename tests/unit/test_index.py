@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mosaicd.imaging.descriptors import COLUMNS, MIRROR_SIGNS
-from mosaicd.matching.index import TileIndex, mean_weights
+from mosaicd.imaging.descriptors import COLUMNS, MEAN_COLUMNS, MIRROR_SIGNS
+from mosaicd.matching.index import TileIndex
 from tests.squares import varied_descriptors
 
 EVEN = np.ones(COLUMNS, np.float32)
@@ -18,7 +18,7 @@ def index_of(count: int, *, seed: int = 1, batches: int = 1) -> TileIndex:
 
 
 def brute_force(index: TileIndex, cells: np.ndarray, count: int) -> np.ndarray:
-    descriptors = index.descriptors(np.arange(len(index), dtype=np.int32))
+    descriptors = index.weighted(np.arange(len(index), dtype=np.int32))
     distances = np.linalg.norm(descriptors[None] - cells[:, None], axis=2)
     return np.sort(distances, axis=1)[:, :count]
 
@@ -72,7 +72,7 @@ def test_candidates_come_nearest_first_and_distances_are_theirs() -> None:
     cells = varied_descriptors(20, seed=5)
     found = index.nearest(cells, count=10)
     assert (np.diff(found.distances, axis=1) >= 0).all()
-    distances = np.linalg.norm(index.descriptors(found.positions) - cells[:, None], axis=2)
+    distances = np.linalg.norm(index.weighted(found.positions) - cells[:, None], axis=2)
     np.testing.assert_allclose(found.distances, distances, atol=1e-3)
 
 
@@ -87,7 +87,7 @@ def test_removed_tiles_are_found_no_more() -> None:
 
 def test_a_mirrored_tile_is_found_for_a_mirrored_cell() -> None:
     index = index_of(300)
-    wanted = index.descriptors(np.arange(300, dtype=np.int32))
+    wanted = index.weighted(np.arange(300, dtype=np.int32))
     found = index.nearest(wanted * MIRROR_SIGNS, count=3, mirror=True)
     np.testing.assert_allclose(found.distances[:, 0], 0, atol=1e-3)
     np.testing.assert_array_equal(found.positions[:, 0], np.arange(300))
@@ -112,10 +112,12 @@ def test_weights_let_differences_of_mean_colour_count_less() -> None:
     descriptors[1, 40] = 6  # the right lightness, another structure
     cell = np.zeros((1, COLUMNS), np.float32)
     for weight, expected in ((1.0, 1), (0.5, 0)):
-        index = TileIndex(mean_weights(weight))
+        weights = EVEN.copy()
+        weights[list(MEAN_COLUMNS)] = weight
+        index = TileIndex(weights)
         index.add(np.array([5, 6]), descriptors)
         assert index.nearest(cell, count=1).positions[0, 0] == expected
-        np.testing.assert_allclose(index.descriptors(np.array([0, 1], np.int32)), descriptors)
+        np.testing.assert_allclose(index.weighted(np.array([0, 1], np.int32)), descriptors * weights)
 
 
 def test_an_empty_index_says_so() -> None:

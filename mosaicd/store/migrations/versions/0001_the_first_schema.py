@@ -188,7 +188,7 @@ def upgrade() -> None:
         "descriptor",
         sa.Column("tile_id", sa.Integer(), nullable=False),
         sa.Column("scheme", sa.Integer(), nullable=False),
-        sa.Column("columns", sa.LargeBinary(), nullable=False),
+        sa.Column("subcells", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["tile_id"],
             ["tile.id"],
@@ -210,7 +210,7 @@ def upgrade() -> None:
         sa.Column("mosaic_id", sa.Integer(), nullable=False),
         sa.Column("tiles", sa.LargeBinary(), nullable=False),
         sa.Column("mirrored", sa.LargeBinary(), nullable=False),
-        sa.Column("shifts", sa.LargeBinary(), nullable=False),
+        sa.Column("corrections", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["mosaic_id"],
             ["mosaic.id"],
