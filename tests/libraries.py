@@ -86,9 +86,9 @@ def fill_library(database: Database, *, name: str, tiles: int, seed: int = 1) ->
             ]
         )
         with database.write() as session:
-            add_chunk(session, source, chunk, next_sample=start + len(batch))
+            add_chunk(session, source.id, chunk, next_sample=start + len(batch))
     with database.write() as session:
-        complete_source(session, source, duration_seconds=float(tiles), shortfall=None, now=time.time())
+        complete_source(session, source.id, duration_seconds=float(tiles), shortfall=None, now=time.time())
     return library.id
 
 

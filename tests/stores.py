@@ -60,8 +60,8 @@ def add_source(
             for number in range(tiles)
         ]
     )
-    add_chunk(session, source, chunk, next_sample=tiles)
-    return complete_source(session, source, duration_seconds=float(tiles), shortfall=shortfall, now=now)
+    add_chunk(session, source.id, chunk, next_sample=tiles)
+    return complete_source(session, source.id, duration_seconds=float(tiles), shortfall=shortfall, now=now)
 
 
 def placement(*tiles: int) -> StoredPlacement:

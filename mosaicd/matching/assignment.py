@@ -7,30 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosaicd.imaging import FloatArray
+from mosaicd.matching.engine import Rules
 from mosaicd.matching.index import Candidates
 
 SIMILARITY_SCALE = 100.0
 """A similarity is 1 minus the distance over this, the span of L*: from 1 (the same) down to 0 (black on white)."""
 
 _FIRST_USE, _LATER_USE = np.float32(0.45), np.float32(1 / 150)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssignmentRules:
-    """What the assignment may and may not do.
-
-    Attributes
-    ----------
-    minimum_distance_cells : int
-        Two uses of a tile are more than this many cells apart, along rows or along columns.
-    penalty_step : float
-        What each earlier mosaic with the tile takes off its similarity. Within this mosaic, its first use takes
-        off 0.45 of that, so that tiles not yet used come first where they are nearly as good, and each later use
-        a hundred-and-fiftieth: `minimum_distance_cells` keeps repeats apart, and more would cost closeness.
-    """
-
-    minimum_distance_cells: int
-    penalty_step: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,7 +43,7 @@ def assign(
     shape: tuple[int, int],
     detail: FloatArray,
     past_appearances: FloatArray,
-    rules: AssignmentRules,
+    rules: Rules,
     rank_all: Callable[[int], Candidates],
 ) -> Placement:
     """Give each cell the candidate with the highest similarity minus penalty.
@@ -68,6 +51,10 @@ def assign(
     Cells rich in detail choose first, since they have the fewest good tiles. Where all of a cell's candidates
     are used nearby, every tile of the library is asked; where even those are, the minimum distance gives way
     cell by cell of it, so that no cell is ever bare.
+
+    Each earlier mosaic with a tile takes `penalty_step` off its similarity. Within this mosaic, its first use takes
+    off 0.45 of that, so that tiles not yet used come first where they are nearly as good, and each later use a
+    hundred-and-fiftieth: the minimum distance keeps repeats apart, and more would cost closeness.
 
     Parameters
     ----------
@@ -77,7 +64,7 @@ def assign(
     detail : ndarray of float32, shape (rows * columns,)
     past_appearances : ndarray of float32, shape (tiles in the index,)
         In how many earlier mosaics each tile appears, as far as that still counts.
-    rules : AssignmentRules
+    rules : Rules
     rank_all : callable
         Every tile, ranked for the cell whose number is given.
     """

@@ -1,13 +1,14 @@
-"""The indexes of libraries, kept between mosaics and brought up to date before each."""
+"""The engines of libraries, kept between mosaics and brought up to date before each."""
 
 import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mosaicd.imaging.descriptors import describe, subcells
-from mosaicd.matching.index import TileIndex
-from mosaicd.matching.toning import column_weights
+from mosaicd.imaging.descriptors import subcells
+from mosaicd.matching import engine as matching
+from mosaicd.matching.perceptual import PerceptualEngine
 from mosaicd.media.masters import decode_master
+from mosaicd.pipelines.appearance import Appearance, Engine
 from mosaicd.store.database import Database
 from mosaicd.store.models import Tile
 from mosaicd.store.tiles import (
@@ -20,11 +21,10 @@ from mosaicd.store.tiles import (
 
 _KEPT = 4
 _REBUILD_BATCH = 1000
-_DESCRIBE_BATCH = 20_000
 
 
-class LibraryIndexes:
-    """Keeps the indexes of the libraries used last.
+class LibraryEngines:
+    """Keeps the engines of the libraries used last.
 
     Parameters
     ----------
@@ -33,20 +33,20 @@ class LibraryIndexes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._indexes: dict[tuple[int, float], TileIndex] = {}
+        self._engines: dict[tuple[object, ...], matching.Engine] = {}
         self._checked: set[int] = set()
 
-    def current(self, library_id: int, *, color_correction: float) -> TileIndex:
-        """The library's index, with every tile that it has now."""
-        key = (library_id, color_correction)
-        index = self._indexes.pop(key, None) or TileIndex(column_weights(color_correction))
+    def current(self, library_id: int, appearance: Appearance) -> matching.Engine:
+        """The engine that this appearance asks for, with every tile that the library has now."""
+        key = (library_id, appearance.engine, appearance.color_correction)
+        engine = self._engines.pop(key, None) or _new_engine(appearance)
         self._make_outdated_anew(library_id)
         with self._database.read() as session:
-            _bring_up_to_date(session, library_id, index)
-        self._indexes[key] = index
-        while len(self._indexes) > _KEPT:
-            del self._indexes[next(iter(self._indexes))]
-        return index
+            _bring_up_to_date(session, library_id, engine)
+        self._engines[key] = engine
+        while len(self._engines) > _KEPT:
+            del self._engines[next(iter(self._engines))]
+        return engine
 
     def _make_outdated_anew(self, library_id: int) -> None:
         """Describe tiles again whose descriptors are of another scheme; a new program starts a new process."""
@@ -62,22 +62,25 @@ class LibraryIndexes:
                 replace_subcells(session, [tile for tile, _ in pairs], squares)
 
 
-def _bring_up_to_date(session: Session, library_id: int, index: TileIndex) -> None:
-    latest = int(index.tiles.max(initial=0))
-    _add(session, library_id, index, after_tile=latest)
-    if _fingerprint(session, library_id) == (len(index), int(index.tiles.sum())):
+def _new_engine(appearance: Appearance) -> matching.Engine:
+    match appearance.engine:
+        case Engine.PERCEPTUAL:
+            return PerceptualEngine(color_correction=appearance.color_correction)
+
+
+def _bring_up_to_date(session: Session, library_id: int, engine: matching.Engine) -> None:
+    latest = int(engine.tiles.max(initial=0))
+    engine.add(*load_subcells(session, library_id, after_tile=latest))
+    if _fingerprint(session, library_id) == _held(engine):
         return
-    index.remove(np.setdiff1d(index.tiles, live_tiles(session, library_id)))
-    if _fingerprint(session, library_id) != (len(index), int(index.tiles.sum())):
-        index.remove(index.tiles)  # tiles that were removed came back
-        _add(session, library_id, index, after_tile=0)
+    engine.remove(np.setdiff1d(engine.tiles, live_tiles(session, library_id)))
+    if _fingerprint(session, library_id) != _held(engine):
+        engine.remove(engine.tiles)  # tiles that were removed came back
+        engine.add(*load_subcells(session, library_id))
 
 
-def _add(session: Session, library_id: int, index: TileIndex, *, after_tile: int) -> None:
-    tiles, squares = load_subcells(session, library_id, after_tile=after_tile)
-    for start in range(0, len(tiles), _DESCRIBE_BATCH):
-        batch = slice(start, start + _DESCRIBE_BATCH)
-        index.add(tiles[batch], describe(squares[batch]))
+def _held(engine: matching.Engine) -> tuple[int, int]:
+    return len(engine.tiles), int(engine.tiles.sum())
 
 
 def _fingerprint(session: Session, library_id: int) -> tuple[int, int]:

@@ -11,20 +11,19 @@ import numpy as np
 
 from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.imaging import PixelArray
-from mosaicd.imaging.descriptors import SUBCELLS, describe, detail
+from mosaicd.imaging.descriptors import SUBCELLS
 from mosaicd.imaging.figures import closeness, repetition
 from mosaicd.imaging.grid import CellGrid
 from mosaicd.imaging.rendering import render
 from mosaicd.jobs.workers import Done, Progress, ReportProgress
-from mosaicd.matching.assignment import AssignmentRules, assign
-from mosaicd.matching.toning import corrections, toned
+from mosaicd.matching.engine import Choice, Rules
 from mosaicd.media.files import content_hash, printable, signature
 from mosaicd.media.formats import OutputFormat
 from mosaicd.media.masters import decode_master
 from mosaicd.media.outbox import image_path, is_stem_taken, publish, stems
 from mosaicd.media.photo import read_photo
 from mosaicd.pipelines.appearance import Appearance, appearance_over
-from mosaicd.pipelines.libraries import LibraryIndexes
+from mosaicd.pipelines.libraries import LibraryEngines
 from mosaicd.pipelines.orders import MosaicOrder
 from mosaicd.pipelines.report import placement_in_words
 from mosaicd.store.database import Database
@@ -40,7 +39,6 @@ from mosaicd.store.mosaics import (
 )
 from mosaicd.store.tiles import masters
 
-_CANDIDATES = 64
 _PHOTO_PIXELS_A_CELL = 16
 
 
@@ -70,7 +68,7 @@ class MosaicPipeline:
 
     def __init__(self, database: Path) -> None:
         self._database = Database(database)
-        self._indexes = LibraryIndexes(self._database)
+        self._engines = LibraryEngines(self._database)
 
     def run(self, order: MosaicOrder, report_progress: ReportProgress) -> Done:
         """Make and publish the mosaic of a photo.
@@ -132,50 +130,32 @@ class MosaicPipeline:
     ) -> tuple[Mosaic, StoredPlacement]:
         """Choose a tile for each cell, and record the choice, its charges and the mosaic's name as one."""
         with stages.stage("loading tiles", share=0.05):
-            index = self._indexes.current(order.library_id, color_correction=appearance.color_correction)
-            if len(index) == 0:
+            engine = self._engines.current(order.library_id, appearance)
+            if len(engine.tiles) == 0:
                 message = "the library has no tiles any more"
                 raise TransientError(message)
             with self._database.read() as session:
                 appearances = past_appearances(
                     session,
                     order.library_id,
-                    index.tiles,
+                    engine.tiles,
                     half_life_days=order.penalty_half_life_days,
                     now=order.now,
                 )
         with stages.stage("matching", share=0.1):
-            cells = describe(grid.cut(grid.sample(photo, pixels_a_cell=SUBCELLS)))
-            candidates = toned(
-                index.nearest(cells, count=_CANDIDATES, mirror=appearance.mirror),
-                cells,
-                index,
-                color_correction=appearance.color_correction,
-            )
-        with stages.stage("assigning", share=0.3):
-            chosen = assign(
-                candidates,
+            chosen = engine.choose(
+                grid.cut(grid.sample(photo, pixels_a_cell=SUBCELLS)),
                 shape=(grid.rows, grid.columns),
-                detail=detail(cells),
                 past_appearances=appearances,
-                rules=AssignmentRules(
+                rules=Rules(
                     minimum_distance_cells=appearance.minimum_distance_cells,
                     penalty_step=appearance.penalty_step,
-                ),
-                rank_all=lambda cell: toned(
-                    index.rank_all(cells[cell], mirror=appearance.mirror),
-                    cells[cell : cell + 1],
-                    index,
+                    mirror=appearance.mirror,
                     color_correction=appearance.color_correction,
                 ),
             )
-            toning = corrections(
-                cells, chosen.positions.ravel(), index, color_correction=appearance.color_correction
-            )
         placement = StoredPlacement(
-            tiles=index.tiles[chosen.positions],
-            mirrored=chosen.mirrored,
-            corrections=toning.reshape(grid.rows, grid.columns, 4),
+            tiles=chosen.tiles, mirrored=chosen.mirrored, corrections=chosen.corrections
         )
         settings = {
             **appearance.model_dump(mode="json"),
@@ -193,17 +173,11 @@ class MosaicPipeline:
                 stem=stem,
                 stem_key=stem_key(stem),
                 settings=settings,
-                tiles_in_library=len(index),
+                tiles_in_library=len(engine.tiles),
                 rows=grid.rows,
                 columns=grid.columns,
                 created_at=order.now,
-                figures={
-                    "crowded_cells": chosen.crowded_cells,
-                    "mean_similarity": round(float(chosen.similarities.mean()), 4),
-                    "certified_share": round(float(candidates.certified.mean()), 4),
-                    "mean_shift": round(float(np.linalg.norm(toning[:, :3], axis=1).mean()), 3),
-                    "mean_gain": round(float(toning[:, 3].mean()), 3),
-                },
+                figures=_figures(chosen),
             )
             record_mosaic(session, mosaic, placement)
         return mosaic, placement
@@ -280,6 +254,20 @@ def _facts(mosaic: Mosaic) -> dict[str, Any]:
         "image": image_path(mosaic.stem, OutputFormat(mosaic.settings["output_format"])),
         "total_seconds": round(sum(mosaic.figures["seconds"].values()), 3),
     }
+
+
+def _figures(chosen: Choice) -> dict[str, Any]:
+    """What the choice itself tells of a mosaic."""
+    shifts, gains = chosen.corrections[..., :3], chosen.corrections[..., 3]
+    figures = {
+        "crowded_cells": chosen.crowded_cells,
+        "mean_similarity": round(chosen.mean_similarity, 4),
+        "mean_shift": round(float(np.linalg.norm(shifts, axis=2).mean()), 3),
+        "mean_gain": round(float(gains.mean()), 3),
+    }
+    if chosen.certified_share is not None:
+        figures["certified_share"] = round(chosen.certified_share, 4)
+    return figures
 
 
 def _appearance(order: MosaicOrder, mosaic: Mosaic | None) -> tuple[Appearance, str | None]:

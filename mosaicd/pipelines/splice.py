@@ -113,7 +113,7 @@ class SplicePipeline:
         with self._database.write() as session:
             return complete_source(
                 session,
-                session.get_one(Source, source.id),
+                source.id,
                 duration_seconds=ending.duration_seconds,
                 shortfall=ending.shortfall,
                 now=order.now,
@@ -167,7 +167,7 @@ class _Splicer:
         with self._database.write() as session:
             source = session.get_one(Source, self._source_id)
             source.shortfall = shortfall
-            add_chunk(session, source, self._chunk, next_sample=next_sample)
+            add_chunk(session, self._source_id, self._chunk, next_sample=next_sample)
         self._chunk = Chunk()
         self._samples = 0
 

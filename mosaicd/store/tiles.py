@@ -63,8 +63,9 @@ def find_or_add_source(
     return source
 
 
-def add_chunk(session: Session, source: Source, chunk: Chunk, *, next_sample: int) -> None:
+def add_chunk(session: Session, source_id: int, chunk: Chunk, *, next_sample: int) -> None:
     """Add what samples before `next_sample` gave: tiles, masters, descriptors and counts together."""
+    source = session.get_one(Source, source_id)
     rows = [
         {
             "library_id": source.library_id,
@@ -79,7 +80,6 @@ def add_chunk(session: Session, source: Source, chunk: Chunk, *, next_sample: in
         pairs = list(zip(ids, chunk.tiles, strict=True))
         session.execute(insert(Master), [{"tile_id": key, "jpeg": tile.jpeg} for key, tile in pairs])
         session.execute(insert(Descriptor), [_descriptor_row(key, tile.subcells) for key, tile in pairs])
-    source = session.merge(source)
     source.tiles_made += len(rows)
     source.skipped_black += chunk.skipped[SkipReason.BLACK]
     source.skipped_blank += chunk.skipped[SkipReason.BLANK]
@@ -88,10 +88,10 @@ def add_chunk(session: Session, source: Source, chunk: Chunk, *, next_sample: in
 
 
 def complete_source(
-    session: Session, source: Source, *, duration_seconds: float | None, shortfall: str | None, now: float
+    session: Session, source_id: int, *, duration_seconds: float | None, shortfall: str | None, now: float
 ) -> Source:
     """Note that the source has given all it has."""
-    source = session.merge(source)
+    source = session.get_one(Source, source_id)
     source.duration_seconds = duration_seconds
     source.shortfall = shortfall
     source.completed_at = now

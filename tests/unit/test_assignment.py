@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mosaicd.imaging.descriptors import COLUMNS, detail
-from mosaicd.matching.assignment import AssignmentRules, Placement, assign, similarity
+from mosaicd.matching.assignment import Placement, assign, similarity
+from mosaicd.matching.engine import Rules
 from mosaicd.matching.index import TileIndex
 from tests.squares import varied_descriptors
 
@@ -29,7 +30,7 @@ def place(
         shape=shape,
         detail=detail(cells),
         past_appearances=np.zeros(tiles, np.float32) if past_appearances is None else past_appearances,
-        rules=AssignmentRules(minimum_distance_cells=distance, penalty_step=step),
+        rules=Rules(minimum_distance_cells=distance, penalty_step=step, mirror=True, color_correction=0),
         rank_all=lambda cell: index.rank_all(cells[cell], mirror=True),
     )
 

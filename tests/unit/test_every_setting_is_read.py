@@ -25,17 +25,9 @@ def attributes_read() -> set[str]:
 
 
 READ = attributes_read()
-ONLY_ENGINE = pytest.mark.xfail(reason="there is one engine so far, nothing to choose between", strict=True)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=ONLY_ENGINE if name == "engine" else ())
-        for name in Settings.model_fields
-        if name not in READ_BY_SETTINGS
-    ],
-)
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name not in READ_BY_SETTINGS])
 def test_every_setting_is_read(name: str) -> None:
     assert name in READ
 

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from mosaicd.imaging.figures import repetition
+from mosaicd.matching.engine import Rules, uncorrected
+from mosaicd.matching.perceptual import PerceptualEngine
+from tests.squares import varied_subcells
+
+SHAPE = (8, 10)
+CELLS = varied_subcells(80, seed=2)
+FRESH = np.zeros(500, np.float32)
+
+
+def engine_of(order: np.ndarray, *, color_correction: float = 0.5) -> PerceptualEngine:
+    engine = PerceptualEngine(color_correction=color_correction)
+    engine.add(order + 1000, varied_subcells(500, seed=1)[order])
+    return engine
+
+
+def rules(*, color_correction: float = 0.5, mirror: bool = True) -> Rules:
+    return Rules(
+        minimum_distance_cells=2, penalty_step=0.03, mirror=mirror, color_correction=color_correction
+    )
+
+
+def test_the_choice_is_complete_and_keeps_to_the_rules() -> None:
+    chosen = engine_of(np.arange(500)).choose(CELLS, shape=SHAPE, past_appearances=FRESH, rules=rules())
+    assert chosen.tiles.shape == chosen.mirrored.shape == SHAPE
+    assert chosen.corrections.shape == (*SHAPE, 4)
+    assert np.isin(chosen.tiles, np.arange(1000, 1500)).all()
+    assert repetition(chosen.tiles).touching_share == 0
+    assert chosen.certified_share is not None
+    assert 0 < chosen.mean_similarity <= 1
+
+
+def test_the_order_of_tiles_in_the_library_does_not_matter() -> None:
+    shuffled = np.random.default_rng(1).permutation(500)
+    first = engine_of(np.arange(500)).choose(CELLS, shape=SHAPE, past_appearances=FRESH, rules=rules())
+    second = engine_of(shuffled).choose(CELLS, shape=SHAPE, past_appearances=FRESH, rules=rules())
+    np.testing.assert_array_equal(first.tiles, second.tiles)
+    np.testing.assert_allclose(first.corrections, second.corrections, atol=0.02)
+
+
+def test_without_correction_and_mirror_tiles_are_shown_as_they_are() -> None:
+    engine = engine_of(np.arange(500), color_correction=0)
+    chosen = engine.choose(
+        CELLS, shape=SHAPE, past_appearances=FRESH, rules=rules(color_correction=0, mirror=False)
+    )
+    np.testing.assert_array_equal(chosen.corrections, uncorrected(SHAPE))
+    assert not chosen.mirrored.any()
+
+
+def test_removed_tiles_are_not_chosen() -> None:
+    engine = engine_of(np.arange(500))
+    engine.remove(np.arange(1000, 1400))
+    chosen = engine.choose(CELLS, shape=SHAPE, past_appearances=np.zeros(100, np.float32), rules=rules())
+    assert (chosen.tiles >= 1400).all()
+
+
+def test_an_engine_without_tiles_says_so() -> None:
+    engine = PerceptualEngine(color_correction=0.5)
+    with pytest.raises(ValueError, match="no tiles"):
+        engine.choose(CELLS, shape=SHAPE, past_appearances=np.zeros(0, np.float32), rules=rules())
+
+
+def test_few_tiles_leave_no_cell_bare() -> None:
+    engine = PerceptualEngine(color_correction=0.5)
+    engine.add(np.arange(3), varied_subcells(3, seed=1))
+    chosen = engine.choose(CELLS, shape=SHAPE, past_appearances=np.zeros(3, np.float32), rules=rules())
+    assert chosen.crowded_cells > 0
+    assert np.isin(chosen.tiles, np.arange(3)).all()
