@@ -15,13 +15,12 @@ from sqlalchemy.orm import Session
 
 from mosaicd import __version__
 from mosaicd import check as checks
-from mosaicd import demo as demos
 from mosaicd import status as reports
 from mosaicd.daemon import AlreadyRunningError, Daemon
 from mosaicd.errors import CorruptStateError, MosaicdError, SettingsError
 from mosaicd.jobs.originals import Folders, reason_path
 from mosaicd.jobs.queue import JobQueue, rejected_jobs_named
-from mosaicd.logs import configure_logs
+from mosaicd.logs import complain, configure_logs
 from mosaicd.media.files import move_aside, one_line, printable, signature
 from mosaicd.settings import Settings, load_settings, settings_file
 from mosaicd.status import counted
@@ -60,7 +59,7 @@ def main() -> None:
     try:
         app(prog_name="mosaicd")
     except MosaicdError as error:
-        sys.stderr.write(f"mosaicd: {one_line(str(error))}\n")
+        complain(str(error))
         sys.exit(_exit_code(error))
 
 
@@ -98,6 +97,8 @@ def demo(
     config: Config = None,
 ) -> None:
     """Make films and photos of its own, and three mosaics from them; needs nothing, not even a network."""
+    from mosaicd import demo as demos  # its libraries are heavy, and a daemon does without them
+
     mosaics = demos.run_demo(root or demos.fresh_root(Path.cwd()), config)
     typer.echo("Three mosaics, made of tiles cut from films:")
     for path in mosaics:

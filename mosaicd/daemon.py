@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 import structlog
 
@@ -19,11 +19,13 @@ from mosaicd.foreman import Foreman
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.watcher import InboxWatcher
 from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.workers import Worker
 from mosaicd.logs import configure_logs
 from mosaicd.media.files import clear_staging
+from mosaicd.pipelines.orders import MosaicWork, SpliceWork
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database
-from mosaicd.store.models import JobState
+from mosaicd.store.models import JobKind, JobState
 from mosaicd.systemd import Notifier
 
 log = structlog.get_logger()
@@ -33,6 +35,7 @@ EXIT_WAITING = 4
 _NEEDS_RESTART = ("root", "inbox", "outbox", "archive", "rejected", "staging", "database")
 _RECHECK_SECONDS = 2.0
 _LONGEST_WAIT_SECONDS = 1.0
+_LOCK_TRIES, _LOCK_PAUSE_SECONDS = 20, 0.05
 
 
 class AlreadyRunningError(MosaicdError):
@@ -62,22 +65,31 @@ class Daemon:
         self._settings = settings
         self._reload_settings = reload_settings
         self._notifier = Notifier()
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._must_stop = False
         self._must_reload = False
+        self._has_recovered = False
         self._rescan_at = self._recheck_at = 0.0
         prepare_folders(settings)
-        self._lock = _lock(settings.database_path)
-        self._database = Database(settings.database_path)
-        self._database.migrate()
-        folders = settings.folders
-        left = clear_staging(folders.staging)
-        if left:
-            log.info("staging_cleared", files=left)
-        self._queue = JobQueue(self._database)
-        self._admission = Admission(folders.inbox, self._queue)
-        self._foreman = Foreman(settings, self._database, self._queue, self._admission)
-        self._watcher = InboxWatcher(folders.inbox, self._wake)
+        with contextlib.ExitStack() as resources:
+            resources.enter_context(lock(settings.database_path))
+            self._database = resources.enter_context(contextlib.closing(Database(settings.database_path)))
+            self._database.migrate()
+            self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            resources.callback(os.close, self._wake_read)
+            resources.callback(os.close, self._wake_write)
+            folders = settings.folders
+            left = clear_staging(folders.staging)
+            if left:
+                log.info("staging_cleared", files=left)
+            self._queue = JobQueue(self._database)
+            self._admission = Admission(folders.inbox, self._queue)
+            workers = {
+                JobKind.SPLICE: Worker("splice", SpliceWork(self._database.path)),
+                JobKind.MOSAIC: Worker("mosaic", MosaicWork(self._database.path)),
+            }
+            self._foreman = Foreman(settings, self._database, self._queue, self._admission, workers)
+            self._watcher = InboxWatcher(folders.inbox, self._wake)
+            self._resources = resources.pop_all()
 
     def run_forever(self) -> int:
         """Work until SIGTERM or SIGINT; the exit code."""
@@ -108,32 +120,28 @@ class Daemon:
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[None]:
-        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGHUP, self._on_reload)
-        try:
-            self._foreman.recover()
-            self._watcher.ensure_watching()
-            log.info(
-                "daemon_ready",
-                version=__version__,
-                inbox=str(self._settings.folders.inbox),
-                database=str(self._database.path),
-                watching=self._watcher.is_watching,
-            )
-            self._notifier.ready()
-            yield
-        finally:
-            self._notifier.stopping()
-            self._watcher.stop()
-            self._foreman.stop()
-            self._database.close()
-            self._lock.close()
-            signal.set_wakeup_fd(-1)
-            os.close(self._wake_read)
-            os.close(self._wake_write)
-            log.info("daemon_stopped")
+        with self._resources:
+            signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._on_stop)
+            signal.signal(signal.SIGHUP, self._on_reload)
+            try:
+                self._watcher.ensure_watching()
+                log.info(
+                    "daemon_ready",
+                    version=__version__,
+                    inbox=str(self._settings.folders.inbox),
+                    database=str(self._database.path),
+                    watching=self._watcher.is_watching,
+                )
+                self._notifier.ready()
+                yield
+            finally:
+                self._notifier.stopping()
+                self._watcher.stop()
+                self._foreman.stop()
+                signal.set_wakeup_fd(-1)
+                log.info("daemon_stopped")
 
     def _step(self) -> None:
         """Do all that can be done without waiting."""
@@ -141,17 +149,20 @@ class Daemon:
             self._must_reload = False
             self._reload()
         try:
+            if not self._has_recovered:
+                self._foreman.recover()
+                self._has_recovered = True
             self._look()
-            has_ended_jobs = self._foreman.collect()
+            has_settled_jobs = self._foreman.collect()
             now = time.monotonic()
-            if has_ended_jobs or now >= self._recheck_at:
+            if has_settled_jobs or now >= self._recheck_at:
                 self._recheck_at = now + _RECHECK_SECONDS
                 self._foreman.recheck_waiting()
             self._foreman.hand_out()
+            self._notifier.status(self._in_words())
         except TransientError as error:
             log.warning("daemon_paused", why=str(error), seconds=self._settings.retry_seconds)
             self._pause(self._settings.retry_seconds)
-        self._notifier.status(self._in_words())
         self._notifier.progressing()
 
     def _look(self) -> None:
@@ -170,7 +181,9 @@ class Daemon:
     def _wait(self) -> None:
         """Wait until something happens or is due."""
         until = min(self._rescan_at, self._recheck_at) - time.monotonic()
-        if not self._admission.is_quiet:
+        if self._admission.is_reading:
+            until = 0.0
+        elif not self._admission.is_quiet:
             until = min(until, max(0.05, self._settings.settle_seconds / 4))
         heard: list[Any] = [self._wake_read]
         heard += [worker.connection for worker in self._foreman.workers if worker.connection is not None]
@@ -216,7 +229,8 @@ class Daemon:
             changed = [name for name, value in fixed.items() if getattr(settings, name) != value]
             if changed:
                 log.warning("restart_needed", settings=", ".join(changed))
-            self._settings = self._foreman.settings = settings.model_copy(update=fixed)
+            self._settings = settings.model_copy(update=fixed)
+            self._foreman.apply(self._settings)
             configure_logs(self._settings.log_format, self._settings.log_level)
             log.info("settings_reloaded")
         self._notifier.ready()
@@ -257,17 +271,31 @@ def prepare_folders(settings: Settings) -> None:
             raise SettingsError(message)
 
 
-def _lock(database: Path) -> Any:  # noqa: ANN401
-    """Hold the lock that only one daemon has; it ends with the process, however that ends."""
+def lock(database: Path, *, pause: Callable[[float], None] = time.sleep) -> IO[str]:
+    """Hold the lock that only one daemon has; it ends with the process, however that ends.
+
+    Whoever asks for the status holds it for an instant: hence the second try, and more for a second.
+    """
     try:
         file = database.with_name(f"{database.name}.lock").open("w")
     except OSError as error:
         message = f"the folder of the database, {database.parent}, cannot be written: {error.strerror}"
         raise SettingsError(message) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        message = f"another mosaicd already works on {database}"
-        raise AlreadyRunningError(message) from error
+    for tries_left in reversed(range(_LOCK_TRIES)):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if not tries_left:
+                file.close()
+                message = f"another mosaicd already works on {database}"
+                raise AlreadyRunningError(message) from error
+            pause(_LOCK_PAUSE_SECONDS)
+        except OSError as error:
+            file.close()
+            message = (
+                f"files in the folder of the database, {database.parent}, cannot be locked: {error.strerror}"
+            )
+            raise SettingsError(message) from error
+        else:
+            break
     return file

@@ -58,6 +58,12 @@ def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
     logging.basicConfig(handlers=[_Forwarder()], level=_NUMBERS[LogLevel.WARNING])
 
 
+def complain(text: str) -> None:
+    """Write one line to standard error before there is a log, as an error if the journal reads."""
+    prefix = f"<{_PRIORITIES['error']}>" if _journal_reads() else ""
+    sys.stderr.write(f"{prefix}mosaicd: {one_line(text)}\n")
+
+
 class _Forwarder(logging.Handler):
     """Brings what libraries warn of into the same form."""
 

@@ -1,7 +1,7 @@
 """Admission: settled files become jobs; what is not for us is said once and left alone."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import structlog
@@ -12,7 +12,7 @@ from mosaicd.intake.scan import Unreadable, is_folder, walk
 from mosaicd.intake.stability import Settled, SettleTracker
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.states import ACTIVE_STATES
-from mosaicd.media.files import Signature, content_hash, signature
+from mosaicd.media.files import Signature, hash_in_steps, signature
 from mosaicd.media.kinds import MediaKind, media_kind
 from mosaicd.store.models import Job, JobKind, JobState
 
@@ -45,6 +45,7 @@ class Admission:
         self._tracker = SettleTracker()
         self._said: set[tuple[str, str]] = set()
         self._has_scanned = False
+        self._readings: dict[Settled, Iterator[bytes | None]] = {}
 
     def rescan(self) -> int:
         """Look at the whole inbox; how many files are in it."""
@@ -80,16 +81,36 @@ class Admission:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether no file is waiting to settle."""
-        return not self._tracker.unsettled()
+        """Whether no file is waiting to settle or to be read."""
+        return not self._tracker.unsettled() and not self._readings
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether a file is being compared with one that came before: a part of it each time in `take_in`."""
+        return bool(self._readings)
 
     def take_in(self, *, settle_seconds: float) -> int:
-        """Look again at what has not settled, and admit what has; how many jobs that made."""
+        """Look again at what has not settled, and admit what has; how many jobs that made.
+
+        Raises
+        ------
+        TransientError
+            If the database cannot be written just now; what it was about settles once more.
+        """
         for path in self._tracker.unsettled():
             self._observe(path, signature(self._inbox / path))
+        settled = self._tracker.settle(now=self._quiet_clock(), settle_seconds=settle_seconds)
+        files = [(file, reading) for file, reading in self._readings.items() if self._is_unchanged(file)]
+        files += [(file, hash_in_steps(self._inbox / file.path)) for file in settled]
+        self._readings = {}
         admitted = 0
-        for file in self._tracker.settle(now=self._quiet_clock(), settle_seconds=settle_seconds):
-            admitted += self._admit(file)
+        for number, (file, reading) in enumerate(files):
+            try:
+                admitted += self._admit(file, reading)
+            except TransientError:
+                for left, _ in files[number:]:
+                    self.look_again(left.path)
+                raise
         return admitted
 
     def look_again(self, path: str) -> None:
@@ -119,7 +140,7 @@ class Admission:
         first_seen_at = self._wall_clock() if self._has_scanned else 0.0
         self._tracker.observe(path, seen, now=self._quiet_clock(), first_seen_at=first_seen_at)
 
-    def _admit(self, file: Settled) -> bool:
+    def _admit(self, file: Settled, reading: Iterator[bytes | None]) -> bool:
         last = self._queue.last_of_path(file.path)
         if last is not None and last.state in ACTIVE_STATES:
             if _same(last, file):
@@ -129,7 +150,7 @@ class Admission:
                 return False
         try:
             kind = media_kind(self._inbox / file.path)
-            if last is not None and self._is_redelivery(last, file):
+            if last is not None and self._is_redelivery(last, file, reading) is not False:
                 return False
         except (OSError, TransientError) as error:
             if signature(self._inbox / file.path) is not None:  # it has not just been removed
@@ -158,19 +179,34 @@ class Admission:
         )
         return True
 
-    def _is_redelivery(self, last: Job, file: Settled) -> bool:
-        """Whether a sync tool has brought a finished job's file once more, or left it in its place."""
+    def _is_redelivery(self, last: Job, file: Settled, reading: Iterator[bytes | None]) -> bool | None:
+        """Whether a sync tool has brought a finished job's file once more, or left it in its place.
+
+        None as long as that is not known: the file is being read.
+        """
         if last.state not in (JobState.DONE, JobState.REJECTED):
             return False
         if (last.size, last.mtime_ns) != (file.signature.size, file.signature.mtime_ns):
             return False
         if last.inode == file.signature.inode and (last.moved_to is None or last.redelivered_at is not None):
             return True
-        if last.sha256 is not None and content_hash(self._inbox / file.path) != last.sha256:
-            return False
+        if last.sha256 is not None:
+            content = next(reading)
+            if content is None:
+                self._readings[file] = reading
+                return None
+            if content != last.sha256:
+                return False
         self._queue.note_redelivery(last.id, file.signature, now=self._wall_clock())
         log.info("file_redelivered", job=last.id, file=file.path)
         return True
+
+    def _is_unchanged(self, file: Settled) -> bool:
+        """Whether a file that is being read looks as it did; otherwise it settles once more."""
+        if signature(self._inbox / file.path) == file.signature:
+            return True
+        self.look_again(file.path)
+        return False
 
     def _kind_of(self, path: str) -> MediaKind | None:
         try:

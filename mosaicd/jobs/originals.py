@@ -1,5 +1,6 @@
 """What becomes of a job's original: archived, put aside with a reason, or left where it is. Never deleted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -44,16 +45,19 @@ def archive(ticket: Ticket, queue: JobQueue, folders: Folders) -> Path | None:
     TransientError
         If it cannot be moved just now.
     """
-    return _move(ticket, queue, folders.inbox / ticket.path, folders.archive / ticket.path, reason=None)
+    return _move(ticket, queue, folders.inbox / ticket.path, folders.archive / ticket.path)
 
 
 def put_aside(ticket: Ticket, queue: JobQueue, folders: Folders, *, reason: str) -> Path | None:
-    """Move a job's original to ``rejected/`` and write the reason beside it; otherwise as `archive`."""
-    original, target = folders.inbox / ticket.path, folders.rejected / ticket.path
-    moved = _move(ticket, queue, original, target, reason=reason)
-    if moved is not None:
-        write_reason(moved, reason, folders)
-    return moved
+    """Move a job's original to ``rejected/``, where the reason stands already; otherwise as `archive`."""
+    return _move(
+        ticket,
+        queue,
+        folders.inbox / ticket.path,
+        folders.rejected / ticket.path,
+        before_move=lambda place: write_reason(place, reason, folders),
+        reason=reason,
+    )
 
 
 def write_reason(original: Path, reason: str, folders: Folders) -> None:
@@ -84,12 +88,19 @@ def moved_original(ticket: Ticket, folders: Folders) -> Path | None:
 
 
 def _move(
-    ticket: Ticket, queue: JobQueue, original: Path, target: Path, *, reason: str | None
+    ticket: Ticket,
+    queue: JobQueue,
+    original: Path,
+    target: Path,
+    *,
+    before_move: Callable[[Path], None] = lambda _: None,
+    reason: str | None = None,
 ) -> Path | None:
     while signature(original) == ticket.signature:
         try:
             place = free_path(target)
             queue.note_move(ticket.job_id, str(place), explanation=reason)
+            before_move(place)
             move_aside(original, place)
         except FileExistsError:
             continue

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import delete, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from mosaicd.jobs.states import ACTIVE_STATES, require_step
 from mosaicd.media.files import Signature, printable
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
-from mosaicd.store.models import Job, JobKind, JobState, Library
+from mosaicd.store.models import Job, JobKind, JobState, Library, Mosaic, MosaicPlacement, Source, TileUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class Ticket:
     first_seen_at: float
     admitted_at: float
     attempts: int
+    interruptions: int
     state: JobState
     explanation: str | None
     moved_to: str | None
@@ -61,7 +62,7 @@ class JobQueue:
             pending = select(Job).where(Job.path == path, Job.state.in_((JobState.QUEUED, JobState.WAITING)))
             job = session.scalar(pending)
             if job is not None and job.started_at is not None:
-                _end(job, JobState.WITHDRAWN, now=now, explanation="the file was changed")
+                _end(session, job, JobState.WITHDRAWN, now=now, explanation="the file was changed")
                 session.flush()
                 job = None
             if job is None:
@@ -162,6 +163,17 @@ class JobQueue:
             job.explanation = explanation
             job.not_before = not_before
 
+    def take_back(self, ticket: Ticket, *, explanation: str) -> None:
+        """Queue a job again over which the daemon died, and count how often that happened without any gain."""
+        with self._database.write() as session:
+            job = session.get_one(Job, ticket.job_id)
+            _step(job, JobState.QUEUED)
+            job.attempts -= 1
+            job.explanation = explanation
+            kept = _work_kept(session, job)
+            job.interruptions = job.interruptions + 1 if kept == job.work_kept else 1
+            job.work_kept = kept
+
     def note_content(self, job_id: int, sha256: bytes) -> None:
         """Note the content that the job's file has."""
         with self._database.write() as session:
@@ -180,9 +192,9 @@ class JobQueue:
             job.inode, job.redelivered_at = signature.inode, now
 
     def end(self, job_id: int, state: JobState, *, now: float, explanation: str | None = None) -> None:
-        """End a job as done, rejected or withdrawn."""
+        """End a job as done, rejected or withdrawn; a mosaic of it that was never published is forgotten."""
         with self._database.write() as session:
-            _end(session.get_one(Job, job_id), state, now=now, explanation=explanation)
+            _end(session, session.get_one(Job, job_id), state, now=now, explanation=explanation)
 
     def revive(self, job_id: int, signature: Signature, *, now: float) -> None:
         """Queue a rejected job again, its file being back in the inbox."""
@@ -190,7 +202,7 @@ class JobQueue:
             job = session.get_one(Job, job_id)
             _step(job, JobState.QUEUED)
             job.size, job.mtime_ns, job.inode = signature.size, signature.mtime_ns, signature.inode
-            job.attempts, job.not_before, job.moved_to = 0, 0.0, None
+            job.attempts, job.interruptions, job.not_before, job.moved_to = 0, 0, 0.0, None
             job.admitted_at, job.explanation = now, None
 
     def can_proceed(self, *, now: float) -> bool:
@@ -228,12 +240,31 @@ def _names_of(job: Job) -> set[str]:
     return {job.path, last, printable(job.path), printable(last)}
 
 
-def _end(job: Job, state: JobState, *, now: float, explanation: str | None) -> None:
+def _end(session: Session, job: Job, state: JobState, *, now: float, explanation: str | None) -> None:
     _step(job, state)
     job.ended_at = now
     job.explanation = explanation
     job.stage = None
     job.progress = 1.0 if state is JobState.DONE else job.progress
+    _forget_unpublished(session, job)
+
+
+def _work_kept(session: Session, job: Job) -> int:
+    """How much of a job would not have to be done again: samples in the store, or a mosaic's placement."""
+    if job.kind is JobKind.MOSAIC:
+        return int(session.scalar(select(exists().where(Mosaic.job_id == job.id))) or 0)
+    source = select(Source.next_sample).where(
+        Source.library_id == job.library_id, Source.sha256 == job.sha256
+    )
+    return session.scalar(source) or 0
+
+
+def _forget_unpublished(session: Session, job: Job) -> None:
+    """Remove the mosaic that a job has recorded, if nobody ever saw it: its placement and charges go with it."""
+    unseen = select(Mosaic.id).where(Mosaic.job_id == job.id, Mosaic.published_at.is_(None)).scalar_subquery()
+    session.execute(delete(TileUse).where(TileUse.mosaic_id == unseen))
+    session.execute(delete(MosaicPlacement).where(MosaicPlacement.mosaic_id == unseen))
+    session.execute(delete(Mosaic).where(Mosaic.id == unseen))
 
 
 def _step(job: Job, state: JobState) -> None:
@@ -252,6 +283,7 @@ def _ticket(job: Job, library: str) -> Ticket:
         first_seen_at=job.first_seen_at,
         admitted_at=job.admitted_at,
         attempts=job.attempts,
+        interruptions=job.interruptions,
         state=job.state,
         explanation=job.explanation,
         moved_to=job.moved_to,

@@ -1,5 +1,6 @@
 """Worker processes: one job at a time each, away from the daemon, which a dying decoder cannot take along."""
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -53,6 +54,13 @@ class Failed:
 
     error: str
     traceback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Died:
+    """The worker died over a job, or was ended; said by the daemon, since the dead say nothing."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +122,8 @@ class Worker:
         """Give the worker a job; it must not have one already."""
         self.start()
         assert self._connection is not None, "a started worker has a connection"
-        self._connection.send(order)
+        with contextlib.suppress(BrokenPipeError):  # it has just died, as the next look at its messages tells
+            self._connection.send(order)
 
     def messages(self) -> Iterator[Message]:
         """What the worker has said since last asked.

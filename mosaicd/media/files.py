@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import shutil
 import stat
@@ -15,6 +16,8 @@ from mosaicd.errors import TransientError
 NAME_BYTES_LIMIT = 255
 _STAGED_SUFFIX = ".staged"
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}
+_CHUNK_BYTES = 1 << 20
+_CHUNKS_A_STEP = 16
 _JOINER = "\u200d"  # holds emoji together
 
 
@@ -45,9 +48,22 @@ def signature_of(facts: os.stat_result) -> Signature | None:
 
 def content_hash(path: Path) -> bytes:
     """SHA-256 of a file's content; TransientError if it cannot be read just now."""
+    return next(digest for digest in hash_in_steps(path) if digest is not None)
+
+
+def hash_in_steps(path: Path) -> Iterator[bytes | None]:
+    """SHA-256 of a file's content, with a None each time that another part has been read; as `content_hash`."""
+    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        with path.open("rb", buffering=0) as file:
+            for number in itertools.count(1):
+                chunk = file.read(_CHUNK_BYTES)
+                if not chunk:
+                    yield digest.digest()
+                    return
+                digest.update(chunk)
+                if number % _CHUNKS_A_STEP == 0:
+                    yield None
     except OSError as error:
         message = f"the file cannot be read: {error.strerror}"
         raise TransientError(message) from error
@@ -116,7 +132,12 @@ def move_aside(source: Path, target: Path) -> None:
             raise
         _copy_across(source, target)
     sync_folder(target.parent)
-    source.unlink(missing_ok=True)
+    try:
+        source.unlink(missing_ok=True)
+    except OSError:
+        if signature(source) is not None:  # it has a second name now, or a copy, each time that this is tried
+            target.unlink()
+        raise
 
 
 def has_same_content(first: Path, second: Path) -> bool:

@@ -171,6 +171,7 @@ class Job(Base):
         Index("job_by_path", "path", "id"),
         Index("job_by_state", "state", "id"),
         CheckConstraint("attempts >= 0", name="attempts_are_counted"),
+        CheckConstraint("interruptions >= 0", name="interruptions_are_counted"),
         CheckConstraint("progress BETWEEN 0 AND 1", name="progress_is_a_share"),
     )
 
@@ -188,6 +189,10 @@ class Job(Base):
     """What it waits for or why it was rejected, in plain words."""
     not_before: Mapped[float] = mapped_column(default=0.0)
     attempts: Mapped[int] = mapped_column(default=0)
+    interruptions: Mapped[int] = mapped_column(default=0)
+    """How often in a row the daemon was killed while it was worked on, without any gain in `work_kept`."""
+    work_kept: Mapped[int] = mapped_column(default=0)
+    """How much of it did not have to be done again after the last of these."""
     sha256: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)
     started_at: Mapped[float | None] = mapped_column(default=None)
     ended_at: Mapped[float | None] = mapped_column(default=None)

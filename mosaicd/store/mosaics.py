@@ -17,6 +17,7 @@ from mosaicd.store.models import Library, Mosaic, MosaicPlacement, TileUse
 
 _SECONDS_A_DAY = 86_400
 _FORGOTTEN_AFTER_HALF_LIVES = 20
+_LONGEST_NUMBER = 18  # digits that SQLite holds, whichever they are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,13 +138,15 @@ def undo_charges(session: Session, mosaic: Mosaic, *, now: float) -> int:
 
 
 def find_mosaic(session: Session, library_id: int, name: str) -> Mosaic | None:
-    """A mosaic of the library by its number, its stem, or the path of its image in the outbox."""
-    if name.isdecimal():
-        return session.scalar(select(Mosaic).where(Mosaic.id == int(name), Mosaic.library_id == library_id))
-    stem = name.split(".mosaic.", maxsplit=1)[0].removesuffix(".mosaic")
-    return session.scalar(
-        select(Mosaic).where(Mosaic.stem_key == stem_key(stem), Mosaic.library_id == library_id)
-    )
+    """A mosaic of the library by its stem, the path of a file of it in the outbox, or its number."""
+    of_library = select(Mosaic).where(Mosaic.library_id == library_id)
+    for stem in (name, name.rsplit(".mosaic.", 1)[0], name.removesuffix(".mosaic")):
+        mosaic = session.scalar(of_library.where(Mosaic.stem_key == stem_key(stem)))
+        if mosaic is not None:
+            return mosaic
+    if name.isdecimal() and len(name) <= _LONGEST_NUMBER:
+        return session.scalar(of_library.where(Mosaic.id == int(name)))
+    return None
 
 
 def charges(session: Session, library_id: int) -> list[Charge]:

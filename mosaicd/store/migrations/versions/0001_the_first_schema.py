@@ -60,6 +60,8 @@ def upgrade() -> None:
         sa.Column("explanation", sa.String(), nullable=True),
         sa.Column("not_before", sa.Double(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("interruptions", sa.Integer(), nullable=False),
+        sa.Column("work_kept", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.LargeBinary(), nullable=True),
         sa.Column("started_at", sa.Double(), nullable=True),
         sa.Column("ended_at", sa.Double(), nullable=True),
@@ -68,6 +70,7 @@ def upgrade() -> None:
         sa.Column("moved_to", sa.LargeBinary(), nullable=True),
         sa.Column("redelivered_at", sa.Double(), nullable=True),
         sa.CheckConstraint("attempts >= 0", name="attempts_are_counted"),
+        sa.CheckConstraint("interruptions >= 0", name="interruptions_are_counted"),
         sa.CheckConstraint("progress BETWEEN 0 AND 1", name="progress_is_a_share"),
         sa.ForeignKeyConstraint(
             ["library_id"],

@@ -1,0 +1,191 @@
+"""The bookkeeper: settles what came of each job, with its original in its place and a line in the log."""
+
+import contextlib
+import time
+from pathlib import Path
+
+import structlog
+
+from mosaicd.errors import CorruptStateError, TransientError
+from mosaicd.intake.admission import Admission
+from mosaicd.intake.names import APPEARANCE_FILE, place_of
+from mosaicd.jobs.originals import Originals, archive, moved_original, put_aside, write_reason
+from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.jobs.workers import Deferred, Died, Done, Failed, Outcome, Rejected, StateCorrupt
+from mosaicd.media.files import signature
+from mosaicd.settings import Settings
+from mosaicd.store.models import JobKind, JobState
+
+log = structlog.get_logger()
+
+
+class Bookkeeper:
+    """Settles jobs.
+
+    Parameters
+    ----------
+    settings : Settings
+    queue : JobQueue
+    admission : Admission
+
+    Attributes
+    ----------
+    rejections : int
+        How many files have been rejected.
+    """
+
+    def __init__(self, settings: Settings, queue: JobQueue, admission: Admission) -> None:
+        self.settings = settings
+        self.rejections = 0
+        self._queue = queue
+        self._admission = admission
+
+    def settle(self, ticket: Ticket, outcome: Outcome | Died) -> None:
+        """Settle a job by what came of it. Safe to repeat when a TransientError has cut it short.
+
+        Raises
+        ------
+        CorruptStateError
+            If the worker could not trust the database.
+        TransientError
+            If the database cannot be written just now.
+        """
+        match outcome:
+            case Done():
+                self._done(ticket, outcome)
+            case Rejected(reason=reason):
+                self._reject(ticket, reason)
+            case Deferred(reason=reason):
+                self._defer(ticket, reason)
+            case Died(reason=reason):
+                self._count_attempt(ticket, f"the work on this file did not end well: {reason}")
+            case Failed():
+                log.error(
+                    "job_failed",
+                    job=ticket.job_id,
+                    file=ticket.path,
+                    error=outcome.error,
+                    exception=outcome.traceback,
+                )
+                self._count_attempt(ticket, f"the program failed at this file: {outcome.error}")
+            case StateCorrupt(reason=reason):
+                raise CorruptStateError(reason)
+
+    def settle_after_crash(self, ticket: Ticket) -> None:
+        """Settle a job that was being worked on when the daemon died: end it, or queue it again."""
+        moved = moved_original(ticket, self.settings.folders)
+        if moved is None:
+            self._queue.take_back(ticket, explanation="the daemon was killed while this was worked on")
+            log.info("job_recovered", job=ticket.job_id, file=ticket.path)
+        elif ticket.explanation is not None:
+            self._end(ticket, JobState.REJECTED, explanation=ticket.explanation, moved=moved)
+        else:
+            self._end(ticket, JobState.DONE, moved=moved)
+
+    def _reject(self, ticket: Ticket, reason: str) -> None:
+        """Put a file aside that cannot be used, and say why."""
+        try:
+            moved = self._settle_original(ticket, reason=reason)
+        except TransientError as error:
+            self._defer(ticket, str(error))
+            return
+        self._end(ticket, JobState.REJECTED, explanation=reason, moved=moved)
+        self.rejections += 1
+        log.warning("job_rejected", job=ticket.job_id, library=ticket.library, file=ticket.path, why=reason)
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """Drop a job whose file is gone, or has become another one, which then gets a job of its own."""
+        self._queue.end(
+            ticket.job_id, JobState.WITHDRAWN, now=time.time(), explanation="the file was changed"
+        )
+        log.info("job_withdrawn", job=ticket.job_id, file=ticket.path)
+        self._admission.look_again(ticket.path)
+
+    def _done(self, ticket: Ticket, outcome: Done) -> None:
+        if outcome.appearance_complaint is not None:
+            self._complain_of_appearance(ticket, outcome.appearance_complaint)
+        try:
+            moved = self._settle_original(ticket, reason=None)
+        except TransientError as error:
+            self._defer(ticket, str(error))
+            return
+        self._end(ticket, JobState.DONE, moved=moved)
+        facts = outcome.facts
+        if ticket.kind is JobKind.MOSAIC:
+            log.info(
+                "mosaic_published",
+                job=ticket.job_id,
+                library=ticket.library,
+                file=ticket.path,
+                mosaic=facts["mosaic"],
+                image=facts["image"],
+                rows=facts["rows"],
+                columns=facts["columns"],
+                tiles_in_library=facts["tiles_in_library"],
+                distinct_tiles=facts["distinct_tiles"],
+                color_error_1px=facts["color_error_1px"],
+                ssim_5px=facts["ssim_5px"],
+                seconds=facts["total_seconds"],
+            )
+            return
+        log.info(
+            "source_spliced",
+            job=ticket.job_id,
+            library=ticket.library,
+            file=ticket.path,
+            source=facts["source"],
+            already_known=facts["already_known"],
+            sampled_frames=facts["sampled_frames"],
+            tiles=facts["tiles"],
+            skipped_black=facts["skipped_black"],
+            skipped_blank=facts["skipped_blank"],
+            skipped_repeated=facts["skipped_repeated"],
+            seconds=facts["total_seconds"],
+        )
+        if facts["shortfall"] is not None and not facts["already_known"]:
+            log.warning("source_incomplete", job=ticket.job_id, file=ticket.path, why=facts["shortfall"])
+
+    def _complain_of_appearance(self, ticket: Ticket, why: str) -> None:
+        folder = place_of(ticket.path).folder
+        file = self.settings.folders.rejected / folder / APPEARANCE_FILE
+        log.warning("appearance_ignored", library=ticket.library, file=APPEARANCE_FILE, why=why)
+        with contextlib.suppress(TransientError):  # the log has it
+            write_reason(
+                file,
+                f"{APPEARANCE_FILE} of library {ticket.library} was passed over: {why}",
+                self.settings.folders,
+            )
+
+    def _settle_original(self, ticket: Ticket, *, reason: str | None) -> Path | None:
+        """Move the original where it belongs; TransientError if it cannot be moved just now."""
+        folders = self.settings.folders
+        if self.settings.originals is Originals.LEAVE:
+            if reason is not None:
+                write_reason(folders.rejected / ticket.path, reason, folders)
+            return None
+        if reason is None:
+            return archive(ticket, self._queue, folders)
+        return put_aside(ticket, self._queue, folders, reason=reason)
+
+    def _defer(self, ticket: Ticket, reason: str) -> None:
+        if signature(self.settings.folders.inbox / ticket.path) != ticket.signature:
+            self.withdraw(ticket)
+            return
+        if ticket.explanation != reason:
+            log.warning("job_deferred", job=ticket.job_id, file=ticket.path, why=reason)
+        not_before = time.time() + self.settings.retry_seconds
+        self._queue.give_back(ticket, explanation=reason, not_before=not_before)
+
+    def _count_attempt(self, ticket: Ticket, reason: str) -> None:
+        if ticket.attempts >= self.settings.attempts_limit:
+            self._reject(ticket, f"{reason} ({ticket.attempts} attempts)")
+        else:
+            self._queue.give_back(ticket, explanation=reason, costs_attempt=True)
+
+    def _end(
+        self, ticket: Ticket, state: JobState, *, explanation: str | None = None, moved: Path | None = None
+    ) -> None:
+        self._queue.end(ticket.job_id, state, now=time.time(), explanation=explanation)
+        if moved is None and self.settings.originals is Originals.ARCHIVE:
+            self._admission.look_again(ticket.path)  # another file may stand there by now
+        log.debug("job_ended", job=ticket.job_id, state=state, moved_to=str(moved) if moved else None)
