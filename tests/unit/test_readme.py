@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,25 +15,37 @@ README = Path(__file__).parents[2] / "README.md"
 LEVELS = {"debug", "info", "warning", "error", "critical"}
 
 
+def calls_with_words(file: Path) -> Iterator[tuple[ast.Call, str, str]]:
+    """Each call of a method whose first argument is a text: the call, the method's name, the text."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=method), args=[ast.Constant(value=str(words)), *_]):
+                yield node, method, words
+
+
 def logged_events() -> dict[str, tuple[str, set[str]]]:
-    """Each event in the code: its level and its fields."""
+    """Each event in the code, whatever its logger is called: its level and its fields."""
     found: dict[str, tuple[str, set[str]]] = {}
     for file in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr in LEVELS
-                and isinstance(node.func.value, ast.Name)
-                and node.func.value.id == "log"
-            ):
-                event = node.args[0]
-                assert isinstance(event, ast.Constant), f"{file}:{node.lineno}: an event's name is a constant"
-                fields = {keyword.arg for keyword in node.keywords if keyword.arg is not None}
-                assert len(fields) == len(node.keywords), f"{file}:{node.lineno}: an event's fields are named"
-                level, known = found.setdefault(event.value, (node.func.attr, fields))
-                assert (level, known) == (node.func.attr, fields), f"{event.value} is logged in two ways"
+        for call, method, event in calls_with_words(file):
+            if method in LEVELS:
+                fields = {keyword.arg for keyword in call.keywords if keyword.arg is not None}
+                assert len(fields) == len(call.keywords), f"{file}:{call.lineno}: an event's fields are named"
+                level, known = found.setdefault(event, (method, fields))
+                assert (level, known) == (method, fields), f"{event} is logged in two ways"
     return found
+
+
+def test_events_are_logged_by_their_level_and_their_name() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="exception" | "msg" | "warn" | "fatal" | "aexception")):
+                    pytest.fail(f"{file}:{node.lineno}: an event is logged by the name of its level")
+                case ast.Call(func=ast.Attribute(attr=method), args=arguments) if method in LEVELS:
+                    assert isinstance(arguments[0], ast.Constant), (
+                        f"{file}:{node.lineno}: its name is constant"
+                    )
 
 
 def table_rows(heading: str) -> list[list[str]]:
