@@ -13,6 +13,7 @@ from mosaicd.matching.index import Candidates
 SIMILARITY_SCALE = 100.0
 """A similarity is 1 minus the distance over this, the span of L*: from 1 (the same) down to 0 (black on white)."""
 
+_MOST_FROM_HISTORY = np.float32(0.95)
 _FIRST_USE, _LATER_USE = np.float32(0.45), np.float32(1 / 150)
 
 
@@ -52,8 +53,9 @@ def assign(
     are used nearby, every tile of the library is asked; where even those are, the minimum distance gives way
     cell by cell of it, so that no cell is ever bare.
 
-    Each earlier mosaic with a tile takes `penalty_step` off its similarity. Within this mosaic, its first use takes
-    off 0.45 of that, so that tiles not yet used come first where they are nearly as good, and each later use a
+    A tile's appearances in earlier mosaics take `penalty_step` off its similarity: once, since a tile that was
+    seen in three of them looks no older than one that was seen last week, and adding them up cost up to 13% of
+    closeness in the third mosaic against 5%. Within this mosaic, a tile's first use takes off 0.45 of that, so that tiles not yet used come first where they are nearly as good, and each later use a
     hundred-and-fiftieth: the minimum distance keeps repeats apart, and more would cost closeness.
 
     Parameters
@@ -71,7 +73,7 @@ def assign(
     rows, columns = shape
     reach = rules.minimum_distance_cells
     step = np.float32(rules.penalty_step * SIMILARITY_SCALE)
-    handicaps = step * past_appearances
+    handicaps = step * np.minimum(past_appearances, _MOST_FROM_HISTORY)
     is_used = np.zeros(len(past_appearances), bool)
     placed = np.full((rows + 2 * reach, columns + 2 * reach), -1, np.int32)
     mirrored = np.zeros(shape, bool)

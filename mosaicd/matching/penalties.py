@@ -17,7 +17,7 @@ def faded_appearances(
 
     How often a mosaic shows a tile does not matter here. With 5,000 tiles and the portrait three times, counting
     every use instead let neighbours share 79% of their tiles at a colour error up to 30% higher than without
-    penalties; counting mosaics, they share under 60% at 2 to 10% more.
+    penalties; counting mosaics, they share 50 to 60% at 3 to 10% more.
 
     Parameters
     ----------

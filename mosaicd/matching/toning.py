@@ -24,9 +24,9 @@ def column_weights(color_correction: float) -> FloatArray:
     """What each column of a descriptor counts when tiles are chosen for what they become.
 
     Of a difference of mean colour, 1 - `color_correction` is left after the move, squared; the move itself,
-    which makes a tile less itself, counts two thirds of its square. Colour (a*, b*) counts 0.6 of lightness, which carries
-    the structure: against equal weights that raised SSIM from .52 to .55 at the same colour error (2,000 tiles,
-    portrait, 81 x 81 cells).
+    which makes a tile less itself, counts two thirds of its square. Colour (a*, b*) counts 0.6 of lightness,
+    which carries the structure: against equal weights that raised SSIM from .52 to .55 at the same colour error
+    (2,000 tiles, portrait, 81 x 81 cells).
 
     Returns
     -------

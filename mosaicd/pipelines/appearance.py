@@ -37,7 +37,7 @@ class Appearance(BaseModel):
     minimum_distance_cells: Annotated[
         int,
         Field(ge=0, le=20, description="Two uses of one tile are more than this many cells apart."),
-    ] = 3
+    ] = 2
     mirror: Annotated[
         bool, Field(description="Whether tiles may be mirrored; false for films with writing in them.")
     ] = True
@@ -54,7 +54,7 @@ class Appearance(BaseModel):
         Field(
             ge=0,
             le=1,
-            description="What each earlier mosaic takes off its tiles' similarity (0 to 1); 0: no memory.",
+            description="What earlier mosaics take off their tiles' similarity (0 to 1); 0: no memory.",
         ),
     ] = 0.03
     output_format: Annotated[
