@@ -55,8 +55,9 @@ def assign(
 
     A tile's appearances in earlier mosaics take `penalty_step` off its similarity: once, since a tile that was
     seen in three of them looks no older than one that was seen last week, and adding them up cost up to 13% of
-    closeness in the third mosaic against 5%. Within this mosaic, a tile's first use takes off 0.45 of that, so that tiles not yet used come first where they are nearly as good, and each later use a
-    hundred-and-fiftieth: the minimum distance keeps repeats apart, and more would cost closeness.
+    closeness in the third mosaic against 5%. Within this mosaic, a tile's first use takes off 0.45 of that, so
+    that tiles not yet used come first where they are nearly as good, and each later use a hundred-and-fiftieth:
+    the minimum distance keeps repeats apart, and more would cost closeness.
 
     Parameters
     ----------
