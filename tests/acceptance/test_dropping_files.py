@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from mosaicd.imaging.resampling import resample
-from tests import films
+from tests import films, real_media
 from tests.daemon_process import DaemonProcess, wait_until
 
 SMALL = {"cells_on_long_side": 16, "tile_edge_pixels": 16, "minimum_tiles": 20}
@@ -98,6 +98,22 @@ def test_every_kind_of_film_becomes_tiles_and_every_kind_of_photo_an_upright_mos
         assert report["touching_share"] == 0
     assert {path.name for path in daemon.archive.iterdir()} == {file.name for file in [*photos, *videos]}
     assert not any(daemon.inbox.iterdir())
+    assert {line["level"] for line in daemon.lines()} == {"info"}
+
+
+def test_a_theora_film_with_empty_packets_becomes_tiles_without_a_warning(tmp_path: Path) -> None:
+    try:
+        film = real_media.package(real_media.Origin.NPM, "vide@0.5.1") / "package/test/video/ocean.ogv"
+    except real_media.UnavailableError as error:
+        pytest.skip(f"npm package vide cannot be had: {error}")
+    with DaemonProcess(tmp_path, **SMALL) as daemon:
+        daemon.wait_for("daemon_ready")
+        drop(film, daemon.inbox)
+        (spliced,) = daemon.wait_for("source_spliced")
+        assert daemon.terminate() == 0
+    assert spliced["sampled_frames"] == pytest.approx(10, abs=1)
+    skipped = spliced["skipped_black"] + spliced["skipped_blank"] + spliced["skipped_repeated"]
+    assert spliced["tiles"] + skipped == 2 * spliced["sampled_frames"]
     assert {line["level"] for line in daemon.lines()} == {"info"}
 
 
