@@ -122,7 +122,7 @@ class Worker:
         """Give the worker a job; it must not have one already."""
         self.start()
         assert self._connection is not None, "a started worker has a connection"
-        with contextlib.suppress(BrokenPipeError):  # it has just died, as the next look at its messages tells
+        with contextlib.suppress(ConnectionError):  # it has just died, as the next look at its messages tells
             self._connection.send(order)
 
     def messages(self) -> Iterator[Message]:

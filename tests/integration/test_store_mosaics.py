@@ -246,7 +246,33 @@ def test_mosaic_is_found_by_number_stem_or_file(studio: Studio, name: str) -> No
     assert studio.find(name) == 1
 
 
-@pytest.mark.parametrize("name", ["cat", "2", "family/cat (2)", ""])
+@pytest.mark.parametrize(
+    ("photo", "name"),
+    [
+        ("2024.jpg", "2024"),
+        ("2024.jpg", "2024.mosaic.jpg"),
+        ("9" * 30 + ".jpg", "9" * 30),
+        ("a.mosaic.b.jpg", "a.mosaic.b"),
+        ("a.mosaic.b.jpg", "a.mosaic.b.mosaic.json"),
+        ("our cat.mosaic.jpg", "our cat.mosaic"),
+        ("our cat.mosaic.jpg", "our cat.mosaic.mosaic.webp"),
+    ],
+)
+def test_mosaic_whose_stem_looks_like_a_number_or_an_ending_is_found(
+    studio: Studio, photo: str, name: str
+) -> None:
+    assert studio.find(name) is None
+    assert studio.find(str(studio.record(photo, 1).id)) == 1
+    assert studio.find(name) == 1
+
+
+def test_stem_goes_before_a_number_and_before_what_an_ending_is_cut_from(studio: Studio) -> None:
+    numbers = {photo: studio.record(photo, 1).id for photo in ("cat.jpg", "1.jpg", "cat.mosaic.jpg.jpg")}
+    assert studio.find("1") == numbers["1.jpg"] == 2
+    assert studio.find("cat.mosaic.jpg") == numbers["cat.mosaic.jpg.jpg"] == 3
+
+
+@pytest.mark.parametrize("name", ["cat", "2", "family/cat (2)", "", "9" * 18, "9" * 19, "9" * 5000])
 def test_mosaic_that_is_not_there_is_not_found(studio: Studio, name: str) -> None:
     studio.record("family/cat.jpg", 1)
     assert studio.find(name) is None

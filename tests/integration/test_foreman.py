@@ -1,0 +1,583 @@
+"""The foreman and the bookkeeper: what is handed out when, and what becomes of a file, whatever happens over it."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from structlog.testing import capture_logs
+
+from mosaicd.errors import CorruptStateError, TransientError
+from mosaicd.foreman import Foreman
+from mosaicd.intake.admission import Admission
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.workers import (
+    Deferred,
+    Done,
+    Failed,
+    Message,
+    Outcome,
+    Progress,
+    Rejected,
+    StateCorrupt,
+    Worker,
+)
+from mosaicd.media.files import signature
+from mosaicd.pipelines.orders import MosaicOrder, SpliceOrder
+from mosaicd.settings import load_settings
+from mosaicd.store.database import Database
+from mosaicd.store.models import Job, JobKind, JobState, Mosaic, MosaicPlacement, Source, SourceKind, TileUse
+from mosaicd.store.mosaics import record_mosaic, stem_key
+from mosaicd.store.tiles import find_or_add_source
+from tests.stores import add_source, new_database, placement
+
+SPLICE, MOSAIC = JobKind.SPLICE, JobKind.MOSAIC
+REASON = "it is no photo"
+FACTS = {
+    SPLICE: {
+        "source": 1,
+        "already_known": False,
+        "sampled_frames": 9,
+        "tiles": 18,
+        "skipped_black": 0,
+        "skipped_blank": 0,
+        "skipped_repeated": 0,
+        "shortfall": "it ends after 9.0 of 12.0 seconds",
+        "total_seconds": 1.5,
+    },
+    MOSAIC: {
+        "mosaic": 1,
+        "image": "cat.mosaic.jpg",
+        "rows": 3,
+        "columns": 4,
+        "tiles_in_library": 50,
+        "distinct_tiles": 3,
+        "color_error_1px": 3.1,
+        "ssim_5px": 0.5,
+        "total_seconds": 1.5,
+    },
+}
+
+
+class ScriptedWorker(Worker):
+    """A worker without a process: a test says what it says."""
+
+    def __init__(self) -> None:
+        self.orders: list[Any] = []
+        self.says: list[Message | EOFError] = []
+        self.ends = 0
+
+    def send(self, order: object) -> None:
+        self.orders.append(order)
+
+    def messages(self) -> Iterator[Message]:
+        while self.says:
+            message = self.says.pop(0)
+            if isinstance(message, EOFError):
+                raise message
+            yield message
+
+    def kill(self) -> None:
+        self.ends += 1
+
+
+class Workshop:
+    """A root with its database, a foreman with scripted workers, and the log."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database: Database = new_database(folder / "state" / "store.sqlite3")
+        with self.database.write() as session:
+            source = add_source(session, tiles=60)
+            self.library_id, self.source_id = source.library_id, source.id
+        self.queue = JobQueue(self.database)
+        self.changes: dict[str, Any] = {}
+        self.numbers = itertools.count(1)
+        self.start()
+        self.folders = self.foreman._settings.folders
+        self.folders.inbox.mkdir(parents=True)
+
+    def start(self, **changes: Any) -> None:
+        """Start, or start again as after a kill: nothing is remembered but the database and the files."""
+        self.changes |= changes
+        self.workers = {SPLICE: ScriptedWorker(), MOSAIC: ScriptedWorker()}
+        settings = load_settings(
+            {"root": self.folder / "root", "database": self.database.path, "retry_seconds": 1e-6}
+            | self.changes
+        )
+        inbox = settings.folders.inbox
+        self.admission = Admission(inbox, self.queue)
+        self.foreman = Foreman(settings, self.database, self.queue, self.admission, self.workers)
+        self.foreman.recover()
+
+    def drop(self, path: str, *, content: str = "a file", kind: JobKind = MOSAIC) -> int:
+        """Put a file into the inbox and admit it; the number of its job."""
+        file = self.folders.inbox / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{content} {next(self.numbers)}")
+        looks = signature(file)
+        assert looks is not None
+        return self.queue.admit(
+            library="default", kind=kind, path=path, signature=looks, first_seen_at=1.0, now=2.0
+        ).job_id
+
+    def begin(self, path: str = "cat.jpg", *, kind: JobKind = MOSAIC) -> int:
+        """Drop a file and let a worker have it; the number of its job."""
+        number = self.drop(path, kind=kind)
+        self.foreman.hand_out()
+        assert self.state(path) is JobState.RUNNING
+        return number
+
+    def hear(self, *messages: Message | EOFError, kind: JobKind = MOSAIC) -> bool:
+        self.workers[kind].says += messages
+        return self.foreman.collect()
+
+    def again(self, outcome: Outcome | EOFError, *, kind: JobKind = MOSAIC) -> None:
+        """Let the worker have its next job, and hear what comes of that."""
+        self.foreman.hand_out()
+        self.hear(outcome, kind=kind)
+
+    def job(self, path: str = "cat.jpg") -> Job:
+        job = self.queue.last_of_path(path)
+        assert job is not None
+        return job
+
+    def state(self, path: str = "cat.jpg") -> JobState:
+        return self.job(path).state
+
+    def retry(self, path: str) -> None:
+        """What the command ``retry`` does."""
+        job = self.job(path)
+        assert job.moved_to is not None
+        Path(job.moved_to).rename(self.folders.inbox / path)
+        looks = signature(self.folders.inbox / path)
+        assert looks is not None
+        self.queue.revive(job.id, looks, now=9.0)
+
+    def record(self, job_id: int, *, published_at: float | None = None) -> int:
+        """Record a mosaic of a job, as its worker does; the mosaic's number."""
+        mosaic = Mosaic(
+            job_id=job_id,
+            library_id=self.library_id,
+            photo_sha256=bytes(32),
+            photo_name="cat.jpg",
+            stem="cat",
+            stem_key=stem_key("cat"),
+            settings={},
+            tiles_in_library=60,
+            rows=3,
+            columns=4,
+            created_at=5.0,
+            published_at=published_at,
+            figures={},
+        )
+        with self.database.write() as session:
+            record_mosaic(session, mosaic, placement(1, 2, 3))
+        return mosaic.id
+
+    def charged(self) -> int:
+        """Uses that count; zero if there is neither a mosaic nor a placement either."""
+        with self.database.read() as session:
+            kept = [
+                session.scalar(select(func.count()).select_from(each)) for each in (Mosaic, MosaicPlacement)
+            ]
+            uses = session.scalar(select(func.sum(TileUse.count))) or 0
+        assert (uses > 0) == (kept == [1, 1])
+        assert (uses == 0) == (kept == [0, 0])
+        return uses
+
+    def store_samples(self, job_id: int, count: int) -> None:
+        """Store so many samples of a film, as its worker does."""
+        with self.database.write() as session:
+            source = find_or_add_source(
+                session,
+                library_id=self.library_id,
+                sha256=b"f" * 32,
+                kind=SourceKind.VIDEO,
+                name="film.mp4",
+                sample_interval_seconds=1.0,
+                now=3.0,
+            )
+            session.get_one(Source, source.id).next_sample = count
+        self.queue.note_content(job_id, b"f" * 32)
+
+    def be_killed(self, *paths: str) -> None:
+        """Hand out what can be, see that these files are worked on, die, and start again."""
+        self.foreman.hand_out()
+        for path in paths:
+            assert self.state(path) is JobState.RUNNING
+        self.start()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+    for name in os.environ:
+        if name.startswith("MOSAICD_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    shop = Workshop(tmp_path)
+    yield shop
+    shop.database.close()
+
+
+# ---- Handing out
+
+
+def test_each_worker_gets_one_job_of_its_kind_at_a_time(shop: Workshop) -> None:
+    for path in ("a.jpg", "b.jpg"):
+        shop.drop(f"photos/{path}")
+    shop.drop("film.mp4", kind=SPLICE)
+    shop.start(photo_wait_limit_seconds=0)
+    for _ in range(2):
+        shop.foreman.hand_out()
+    (order,) = shop.workers[SPLICE].orders
+    assert isinstance(order, SpliceOrder)
+    assert order.name == "film.mp4"
+    (order,) = shop.workers[MOSAIC].orders
+    assert isinstance(order, MosaicOrder)
+    assert order.name == "photos/a.jpg"
+    shop.hear(Progress(stage="matching", share=0.25))
+    assert shop.foreman.doing() == "splicing film.mp4 (0%), making a mosaic of photos/a.jpg (25%)"
+    shop.again(Done(facts=FACTS[MOSAIC]))
+    shop.foreman.hand_out()
+    assert [order.name for order in shop.workers[MOSAIC].orders] == ["photos/a.jpg", "photos/b.jpg"]
+
+
+def test_photo_waits_for_films_and_for_tiles_and_then_goes_on(shop: Workshop) -> None:
+    shop.drop("film.mp4", kind=SPLICE)
+    with capture_logs() as log:
+        shop.drop("cat.jpg")
+        with shop.database.write() as session:
+            session.get_one(Job, shop.job().id).admitted_at = 4e9
+        shop.foreman.hand_out()
+        assert shop.state() is JobState.WAITING
+        shop.again(Done(facts=FACTS[SPLICE]), kind=SPLICE)
+        shop.start(minimum_tiles=61)
+        shop.foreman.recheck_waiting()
+        shop.start(minimum_tiles=60)
+        shop.foreman.recheck_waiting()
+    assert shop.state() is JobState.QUEUED
+    reasons = [event["why"] for event in log if event["event"] == "job_waiting"]
+    assert reasons == [
+        "waits until film.mp4 has become tiles",
+        "waits until library default has 61 tiles (drop in more videos, or set minimum_tiles)",
+    ]
+
+
+@pytest.mark.parametrize("must_wait", ["queued", "waiting"])
+def test_job_whose_file_has_changed_is_withdrawn(shop: Workshop, must_wait: str) -> None:
+    shop.drop("cat.jpg")
+    if must_wait == "waiting":
+        shop.start(minimum_tiles=61)
+        shop.foreman.hand_out()
+    assert shop.state() == must_wait
+    (shop.folders.inbox / "cat.jpg").unlink()
+    shop.foreman.hand_out()
+    shop.foreman.recheck_waiting()
+    assert shop.state() is JobState.WITHDRAWN
+    assert not shop.workers[MOSAIC].orders
+
+
+# ---- Endings
+
+
+@pytest.mark.parametrize("kind", [SPLICE, MOSAIC])
+def test_file_that_is_done_goes_to_the_archive(shop: Workshop, kind: JobKind) -> None:
+    shop.begin(kind=kind)
+    with capture_logs() as log:
+        assert shop.hear(Done(facts=FACTS[kind]), kind=kind)
+    assert shop.state() is JobState.DONE
+    assert (shop.folders.archive / "cat.jpg").exists()
+    named = {
+        SPLICE: ["source_spliced", "source_incomplete", "job_ended"],
+        MOSAIC: ["mosaic_published", "job_ended"],
+    }
+    assert sorted(event["event"] for event in log) == sorted(named[kind])
+    assert not shop.foreman.is_busy
+
+
+def test_file_that_cannot_be_used_is_put_aside_with_the_reason(shop: Workshop) -> None:
+    shop.begin()
+    shop.hear(Rejected(reason=REASON))
+    assert (shop.state(), shop.job().explanation) == (JobState.REJECTED, REASON)
+    assert (shop.folders.rejected / "cat.jpg").exists()
+    assert (shop.folders.rejected / "cat.jpg.reason.txt").read_text() == f"{REASON}\n"
+    assert shop.foreman.rejections == 1
+
+
+@pytest.mark.parametrize("outcome", [Done(facts=FACTS[MOSAIC]), Rejected(reason=REASON)])
+def test_file_is_left_in_the_inbox_if_the_settings_say_so(shop: Workshop, outcome: Outcome) -> None:
+    shop.start(originals="leave")
+    shop.begin()
+    shop.hear(outcome)
+    assert shop.state() is (JobState.DONE if isinstance(outcome, Done) else JobState.REJECTED)
+    assert (shop.folders.inbox / "cat.jpg").exists()
+    assert (shop.folders.rejected / "cat.jpg.reason.txt").exists() == isinstance(outcome, Rejected)
+
+
+def test_what_stands_in_the_way_costs_no_attempt_and_is_said_once(shop: Workshop) -> None:
+    shop.begin()
+    with capture_logs() as log:
+        for _ in range(5):
+            shop.again(Deferred(reason="the disk is full"))
+    assert [event["why"] for event in log if event["event"] == "job_deferred"] == ["the disk is full"]
+    assert (shop.state(), shop.job().attempts) == (JobState.QUEUED, 0)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why"),
+    [
+        (EOFError("killed by SIGKILL"), "the worker process was killed by SIGKILL"),
+        (
+            Failed(error="KeyError: 'x'", traceback="Traceback"),
+            "the program failed at this file: KeyError: 'x'",
+        ),
+    ],
+)
+def test_file_at_which_the_program_fails_twice_is_put_aside_and_the_next_is_done(
+    shop: Workshop, outcome: Failed | EOFError, why: str
+) -> None:
+    shop.begin()
+    shop.drop("next.jpg")
+    shop.hear(outcome)
+    assert (shop.state(), shop.job().attempts) == (JobState.QUEUED, 1)
+    shop.again(outcome)
+    assert shop.state() is JobState.REJECTED
+    assert f"{why} (2 attempts)" in (shop.folders.rejected / "cat.jpg.reason.txt").read_text()
+    shop.again(Done(facts=FACTS[MOSAIC]))
+    assert shop.state("next.jpg") is JobState.DONE
+
+
+@pytest.mark.parametrize("setting", ["stall_limit_seconds", "job_limit_seconds"])
+def test_worker_that_takes_too_long_is_ended_and_the_file_tried_again(shop: Workshop, setting: str) -> None:
+    shop.start(**{setting: 1e-9})
+    shop.begin()
+    with capture_logs() as log:
+        assert shop.hear()
+    assert shop.workers[MOSAIC].ends == 1
+    assert (shop.state(), shop.job().attempts) == (JobState.QUEUED, 1)
+    assert [event["event"] for event in log] == ["worker_died"]
+
+
+def test_worker_that_dies_after_its_job_was_done_costs_the_file_nothing(shop: Workshop) -> None:
+    shop.begin()
+    shop.hear(Done(facts=FACTS[MOSAIC]), EOFError("killed by SIGKILL"))
+    assert shop.state() is JobState.DONE
+
+
+def test_database_that_a_worker_cannot_trust_stops_the_daemon(shop: Workshop) -> None:
+    shop.begin()
+    with pytest.raises(CorruptStateError, match="malformed"):
+        shop.hear(StateCorrupt(reason="malformed"))
+
+
+def test_appearance_file_that_was_passed_over_is_complained_of(shop: Workshop) -> None:
+    shop.begin("family/cat.jpg")
+    shop.hear(Done(facts=FACTS[MOSAIC], appearance_complaint="no setting x"))
+    complaint = (shop.folders.rejected / "family" / "mosaic.toml.reason.txt").read_text()
+    assert complaint == "mosaic.toml of library default was passed over: no setting x\n"
+
+
+def test_stop_gives_every_job_back_without_a_mark(shop: Workshop) -> None:
+    shop.begin()
+    shop.foreman.stop()
+    assert (shop.state(), shop.job().attempts, shop.job().interruptions) == (JobState.QUEUED, 0, 0)
+
+
+# ---- A mosaic that nobody has seen
+
+
+def test_rejected_file_leaves_no_charges_and_gets_a_fresh_mosaic_when_tried_again(shop: Workshop) -> None:
+    shop.record(shop.begin())
+    assert shop.charged() == 12
+    shop.hear(Rejected(reason=REASON))
+    assert shop.charged() == 0
+    shop.retry("cat.jpg")
+    shop.foreman.hand_out()
+    shop.record(shop.job().id)
+    assert shop.charged() == 12
+
+
+@pytest.mark.parametrize("is_back", [True, False], ids=["queued again", "being worked on"])
+def test_file_that_has_changed_leaves_no_charges(shop: Workshop, is_back: bool) -> None:  # noqa: FBT001
+    shop.record(shop.begin())
+    if is_back:
+        shop.foreman.stop()
+    (shop.folders.inbox / "cat.jpg").write_text("another cat altogether")
+    if is_back:
+        shop.foreman.hand_out()
+    else:
+        shop.hear(Deferred(reason="the file was changed"))
+    assert shop.state() is JobState.WITHDRAWN
+    assert shop.charged() == 0
+
+
+def test_file_that_is_replaced_before_its_second_turn_leaves_no_charges(shop: Workshop) -> None:
+    first = shop.begin()
+    shop.record(first)
+    shop.foreman.stop()
+    assert shop.drop("cat.jpg", content="another cat") != first
+    assert shop.charged() == 0
+
+
+def test_mosaic_that_people_have_seen_keeps_its_charges(shop: Workshop) -> None:
+    shop.record(shop.begin(), published_at=6.0)
+    (shop.folders.inbox / "cat.jpg").unlink()
+    shop.hear(Deferred(reason="the archive cannot be written"))
+    assert shop.state() is JobState.WITHDRAWN
+    assert shop.charged() == 12
+
+
+# ---- After a crash
+
+
+def test_file_over_which_the_daemon_is_killed_again_and_again_is_put_aside(shop: Workshop) -> None:
+    shop.drop("cat.jpg")
+    for _ in range(5):
+        shop.be_killed("cat.jpg")
+        assert shop.state() is JobState.QUEUED
+    assert shop.job().attempts == 0
+    shop.foreman.hand_out()
+    assert shop.foreman.collect()
+    assert not shop.workers[MOSAIC].orders
+    assert "killed 5 times in a row" in (shop.folders.rejected / "cat.jpg.reason.txt").read_text()
+    shop.retry("cat.jpg")
+    shop.foreman.hand_out()
+    assert shop.workers[MOSAIC].orders
+
+
+def test_film_that_gets_further_between_kills_is_never_put_aside(shop: Workshop) -> None:
+    number = shop.drop("film.mp4", kind=SPLICE)
+    for samples in range(20):
+        shop.foreman.hand_out()
+        shop.store_samples(number, 50 * samples)
+        shop.be_killed("film.mp4")
+    assert shop.job("film.mp4").interruptions == 1
+
+
+def test_film_at_whose_one_frame_the_daemon_dies_is_put_aside(shop: Workshop) -> None:
+    number = shop.drop("film.mp4", kind=SPLICE)
+    for samples in (50, 100, 150, 150, 150, 150, 150):
+        shop.foreman.hand_out()
+        shop.store_samples(number, samples)
+        shop.be_killed("film.mp4")
+    shop.foreman.hand_out()
+    shop.foreman.collect()
+    assert shop.state("film.mp4") is JobState.REJECTED
+
+
+def test_placement_that_was_recorded_is_a_gain(shop: Workshop) -> None:
+    number = shop.drop("cat.jpg")
+    for kill in range(8):
+        shop.be_killed("cat.jpg")
+        if kill == 3:
+            shop.record(number)
+    assert shop.job().interruptions == 4
+
+
+def test_file_over_which_the_daemon_has_died_repeatedly_is_worked_on_alone(shop: Workshop) -> None:
+    shop.start(photo_wait_limit_seconds=0)
+    shop.drop("film.mp4", kind=SPLICE)
+    for _ in range(2):
+        shop.be_killed("film.mp4")
+    shop.drop("cat.jpg")
+    shop.be_killed("film.mp4")
+    assert (shop.job().interruptions, shop.job("film.mp4").interruptions) == (0, 3)
+    shop.foreman.hand_out()
+    shop.hear(Done(facts=FACTS[SPLICE]), kind=SPLICE)
+    shop.foreman.hand_out()
+    assert shop.state() is JobState.RUNNING
+
+
+@pytest.mark.parametrize("outcome", [Done(facts=FACTS[MOSAIC]), Rejected(reason=REASON)])
+def test_original_that_was_moved_before_the_crash_is_where_it_belongs(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    shop.begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.queue, "end", _cannot_write)
+        with pytest.raises(TransientError):
+            shop.hear(outcome)
+    shop.start()
+    place = shop.folders.archive if isinstance(outcome, Done) else shop.folders.rejected
+    assert (place / "cat.jpg").exists()
+    assert shop.state() is (JobState.DONE if isinstance(outcome, Done) else JobState.REJECTED)
+    assert (place / "cat.jpg.reason.txt").exists() == isinstance(outcome, Rejected)
+
+
+# ---- What cannot be written just now
+
+
+def _cannot_write(*_: object, **__: object) -> None:
+    message = "the database cannot be used just now: disk is full"
+    raise TransientError(message)
+
+
+@pytest.mark.parametrize("method", ["end", "note_move", "give_back"])
+@pytest.mark.parametrize(
+    "outcome",
+    [Done(facts=FACTS[MOSAIC]), Rejected(reason=REASON), Deferred(reason="x"), EOFError("killed by SIGKILL")],
+)
+def test_outcome_is_not_lost_when_the_database_cannot_be_written(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, method: str, outcome: Outcome | EOFError
+) -> None:
+    shop.begin()
+    with monkeypatch.context() as patch:
+        for each in {method, "give_back"}:
+            patch.setattr(shop.queue, each, _cannot_write)
+        try:
+            shop.hear(outcome)
+        except TransientError:
+            assert shop.foreman.is_busy
+    shop.foreman.collect()
+    assert not shop.foreman.is_busy
+    ended = {Done: JobState.DONE, Rejected: JobState.REJECTED}
+    assert shop.state() is ended.get(type(outcome), JobState.QUEUED)
+    assert shop.job().attempts == (0 if isinstance(outcome, Deferred) else 1)
+
+
+def test_reason_that_cannot_be_written_leaves_the_file_in_the_inbox_until_it_can(shop: Workshop) -> None:
+    shop.folders.rejected.touch()
+    shop.begin()
+    shop.hear(Rejected(reason=REASON))
+    assert (shop.state(), shop.job().attempts) == (JobState.QUEUED, 0)
+    assert (shop.folders.inbox / "cat.jpg").exists()
+    shop.folders.rejected.unlink()
+    shop.again(Rejected(reason=REASON))
+    assert shop.state() is JobState.REJECTED
+    assert (shop.folders.rejected / "cat.jpg.reason.txt").read_text() == f"{REASON}\n"
+
+
+def test_original_that_cannot_be_taken_out_of_the_inbox_gets_no_second_copy(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.begin()
+    unlink = Path.unlink
+
+    def keep(path: Path, *, missing_ok: bool = False) -> None:
+        if path.parent == shop.folders.inbox:
+            raise PermissionError(13, "Permission denied")
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", keep)
+        for _ in range(3):
+            shop.again(Done(facts=FACTS[MOSAIC]))
+    assert shop.state() is JobState.QUEUED
+    assert list(shop.folders.archive.iterdir()) == []
+    shop.again(Done(facts=FACTS[MOSAIC]))
+    assert [path.name for path in shop.folders.archive.iterdir()] == ["cat.jpg"]
+
+
+def test_stop_ends_well_when_the_database_cannot_be_written(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.queue, "give_back", _cannot_write)
+        shop.foreman.stop()
+    shop.start()
+    assert shop.state() is JobState.QUEUED
