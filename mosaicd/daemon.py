@@ -95,7 +95,8 @@ class Daemon:
         """Work until SIGTERM or SIGINT; the exit code."""
         with self._running():
             while not self._must_stop:
-                self._step()
+                with self._patience():
+                    self._step()
                 self._wait()
         return 0
 
@@ -108,10 +109,13 @@ class Daemon:
             Told, about once a second, in words what is being done.
         """
         with self._running():
+            is_idle = False
             while not self._must_stop:
-                self._step()
-                on_step(self._foreman.doing())
-                if self._is_idle():
+                with self._patience():
+                    self._step()
+                    on_step(self._foreman.doing())
+                    is_idle = self._is_idle()
+                if is_idle:
                     break
                 self._wait()
             if self._foreman.rejections:
@@ -148,21 +152,17 @@ class Daemon:
         if self._must_reload:
             self._must_reload = False
             self._reload()
-        try:
-            if not self._has_recovered:
-                self._foreman.recover()
-                self._has_recovered = True
-            self._look()
-            has_settled_jobs = self._foreman.collect()
-            now = time.monotonic()
-            if has_settled_jobs or now >= self._recheck_at:
-                self._recheck_at = now + _RECHECK_SECONDS
-                self._foreman.recheck_waiting()
-            self._foreman.hand_out()
-            self._notifier.status(self._in_words())
-        except TransientError as error:
-            log.warning("daemon_paused", why=str(error), seconds=self._settings.retry_seconds)
-            self._pause(self._settings.retry_seconds)
+        if not self._has_recovered:
+            self._foreman.recover()
+            self._has_recovered = True
+        self._look()
+        has_settled_jobs = self._foreman.collect()
+        now = time.monotonic()
+        if has_settled_jobs or now >= self._recheck_at:
+            self._recheck_at = now + _RECHECK_SECONDS
+            self._foreman.recheck_waiting()
+        self._foreman.hand_out()
+        self._notifier.status(self._in_words())
         self._notifier.progressing()
 
     def _look(self) -> None:
@@ -194,13 +194,20 @@ class Daemon:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_read, 65_536)
 
-    def _pause(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while not self._must_stop and time.monotonic() < end:
-            select.select([self._wake_read], [], [], min(1.0, seconds))
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._wake_read, 65_536)
-            self._notifier.progressing()
+    @contextlib.contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Pause when the database cannot be used just now; what was under way is done another time."""
+        try:
+            yield
+        except TransientError as error:
+            seconds = self._settings.retry_seconds
+            log.warning("daemon_paused", why=str(error), seconds=seconds)
+            end = time.monotonic() + seconds
+            while not self._must_stop and time.monotonic() < end:
+                select.select([self._wake_read], [], [], min(1.0, seconds))
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_read, 65_536)
+                self._notifier.progressing()
 
     def _is_idle(self) -> bool:
         """Whether nothing is left that could be done now."""
