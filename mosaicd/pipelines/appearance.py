@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mosaicd.matching.engine import Assignment
 from mosaicd.media.formats import OutputFormat
 
 _FILE_BYTES_LIMIT = 64_000
@@ -18,6 +19,8 @@ class Engine(StrEnum):
     """Ways of comparing tiles with cells."""
 
     PERCEPTUAL = "perceptual"
+    CODEBOX = "codebox"
+    MEAN_COLOR_SSIM = "mean-color-ssim"
 
 
 class Appearance(BaseModel):
@@ -26,8 +29,20 @@ class Appearance(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     engine: Annotated[
-        Engine, Field(description="How tiles are compared with cells: perceptual (CIELAB sub-cells).")
+        Engine,
+        Field(
+            description="How tiles are compared with cells: perceptual (CIELAB sub-cells); or as two earlier "
+            "programs do, which neither mirror nor correct tiles nor keep repeats apart: codebox (RGB sub-cells) "
+            "or mean-color-ssim (SSIM among tiles of like mean colour)."
+        ),
     ] = Engine.PERCEPTUAL
+    assignment: Annotated[
+        Assignment,
+        Field(
+            description="How tiles are assigned to cells: diffusion (areas keep their mean colour) or greedy "
+            "(cells rich in detail first)."
+        ),
+    ] = Assignment.DIFFUSION
     cells_on_long_side: Annotated[
         int, Field(ge=2, le=1000, description="Cells along the photo's longer side.")
     ] = 96

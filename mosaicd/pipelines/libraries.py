@@ -6,6 +6,8 @@ from sqlalchemy.orm import Session
 
 from mosaicd.imaging.descriptors import subcells
 from mosaicd.matching import engine as matching
+from mosaicd.matching.codebox import CodeboxEngine
+from mosaicd.matching.mean_color_ssim import MeanColorSsimEngine
 from mosaicd.matching.perceptual import PerceptualEngine
 from mosaicd.media.masters import decode_master
 from mosaicd.pipelines.appearance import Appearance, Engine
@@ -66,6 +68,10 @@ def _new_engine(appearance: Appearance) -> matching.Engine:
     match appearance.engine:
         case Engine.PERCEPTUAL:
             return PerceptualEngine(color_correction=appearance.color_correction)
+        case Engine.CODEBOX:
+            return CodeboxEngine()
+        case Engine.MEAN_COLOR_SSIM:
+            return MeanColorSsimEngine()
 
 
 def _bring_up_to_date(session: Session, library_id: int, engine: matching.Engine) -> None:
