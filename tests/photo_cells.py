@@ -1,5 +1,6 @@
 """What the engines that reproduce other programs are tested on: cells of photos, and tiles of many kinds."""
 
+from dataclasses import fields
 from functools import cache
 
 import numpy as np
@@ -8,6 +9,7 @@ from mosaicd.imaging import PixelArray
 from mosaicd.imaging.descriptors import SUBCELLS, subcells
 from mosaicd.imaging.grid import CellGrid
 from mosaicd.matching.engine import Rules
+from mosaicd.pipelines.appearance import Appearance
 from tests.libraries import photo, varied_squares
 
 THREE_PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png")
@@ -27,5 +29,6 @@ def photo_cells(name: str, *, cells_on_long_side: int) -> tuple[PixelArray, tupl
 
 
 def rules(*, penalty_step: float = 0.0) -> Rules:
-    """Rules that ask for everything that those engines do not do, and for a penalty."""
-    return Rules(minimum_distance_cells=2, penalty_step=penalty_step, mirror=True, color_correction=0.5)
+    """The rules of mosaics by default, most of which those engines do not keep, but for the penalty."""
+    default = Appearance(penalty_step=penalty_step)
+    return Rules(**{field.name: getattr(default, field.name) for field in fields(Rules)})

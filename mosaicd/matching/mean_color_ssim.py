@@ -16,7 +16,9 @@ LATER_CANDIDATES = 100
 GOOD_ENOUGH = 0.98
 """The first candidate to score more is taken, whatever comes after it."""
 
-_LOWEST = -1.0
+LOWEST = -1.0
+"""Where no candidate scores more, as after many wins at a high penalty, the nearest by colour is taken."""
+
 _WINDOW = 3
 _WINDOW_PIXELS = _WINDOW**2
 _SAMPLE_COVARIANCE = _WINDOW_PIXELS / (_WINDOW_PIXELS - 1)
@@ -29,9 +31,10 @@ class MeanColorSsimEngine:
 
     A KD-tree on the mean RGB of 5 x 5 sub-cells gives each cell its candidates; the one with the highest score,
     SSIM minus the tile's penalty, wins, and its penalty grows by `Rules.penalty_step`. Candidates are tried from
-    the nearest on, and a score above 0.98 ends the search. Cells choose row by row. Other than the original, which
-    starts each photo without penalties, a tile's penalty starts at what its past appearances have charged; the
-    other rules do not apply.
+    the nearest on, and a score above 0.98 ends the search; where none scores above -1, the nearest is taken.
+    Cells choose row by row. Unlike in the original, where each photo starts without penalties and each worker
+    process counts its own, a tile's penalty starts at what its past appearances have charged, and there is one
+    count. The other rules do not apply.
 
     Parameters
     ----------
@@ -181,7 +184,7 @@ def _winner(scores: NDArray[np.float64]) -> int:
     if len(good_enough):
         return int(good_enough[0])
     best = int(scores.argmax())
-    return best if scores[best] > _LOWEST else 0
+    return best if scores[best] > LOWEST else 0
 
 
 def _color_sums(squares: PixelArray) -> NDArray[np.float64]:

@@ -62,7 +62,7 @@ def never_used(tiles: int) -> FloatArray:
 @pytest.mark.parametrize("name", THREE_PHOTOS)
 def test_every_cell_gets_the_tile_of_the_plain_reference(name: str) -> None:
     tiles = varied_tiles(5000)
-    cells, shape = photo_cells(name, cells_on_long_side=12)
+    cells, shape = photo_cells(name, cells_on_long_side=10)
     past = np.random.default_rng(1).integers(0, 3, 5000).astype(np.float32)
     chosen = engine_of(tiles).choose(
         cells, shape=shape, past_appearances=past, rules=rules(penalty_step=0.03)
@@ -127,6 +127,20 @@ def test_without_penalty_the_best_tile_is_repeated() -> None:
         cells, shape=(2, 5), past_appearances=never_used(100), rules=rules(penalty_step=0)
     )
     assert len(np.unique(chosen.tiles)) == 1
+
+
+def test_a_higher_penalty_means_more_tiles_and_less_likeness() -> None:
+    cells, shape = photo_cells("astronaut.png", cells_on_long_side=40)
+    engine = engine_of(varied_tiles(5000))
+    distinct, likeness = [], []
+    for step in (0.0, 0.03, 0.05, 0.15):
+        chosen = engine.choose(
+            cells, shape=shape, past_appearances=never_used(5000), rules=rules(penalty_step=step)
+        )
+        distinct.append(len(np.unique(chosen.tiles)))
+        likeness.append(chosen.mean_similarity)
+    assert distinct == sorted(set(distinct))
+    assert likeness == sorted(set(likeness), reverse=True)
 
 
 def test_tiles_of_earlier_mosaics_are_avoided() -> None:
