@@ -1,0 +1,122 @@
+"""What the faults happen in: a daemon with a library that has tiles, files to drop, and the daemon's workers."""
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests import films
+from tests.daemon_process import DaemonProcess, wait_until
+from tests.libraries import PHOTOS, fill_library
+from tests.stores import new_database
+
+QUICK = {
+    "cells_on_long_side": 24,
+    "tile_edge_pixels": 16,
+    "minimum_tiles": 20,
+    "settle_seconds": 0.2,
+    "retry_seconds": 0.3,
+}
+FILM_SECONDS = 400
+
+
+def furnished(folder: Path, **settings: Any) -> DaemonProcess:
+    """A daemon, not started, whose library has 150 tiles."""
+    daemon = DaemonProcess(folder, **QUICK | settings)
+    database = new_database(daemon.database)
+    fill_library(database, name="default", tiles=150)
+    database.close()
+    return daemon
+
+
+def drop_photo(daemon: DaemonProcess, name: str, *, picture: str = "coffee.png") -> None:
+    """Drop a photo, at once and whole."""
+    arriving = daemon.root / "arriving"
+    shutil.copy(PHOTOS / picture, arriving)
+    arriving.rename(daemon.inbox / name)
+
+
+def drop_film(daemon: DaemonProcess, name: str = "film.mp4") -> None:
+    """Drop a film of `FILM_SECONDS`, at once and whole; it takes some seconds to splice."""
+    arriving = daemon.root / "arriving.mp4"
+    films.encode(arriving, films.numbered(FILM_SECONDS), rate=1, gop=250)
+    arriving.rename(daemon.inbox / name)
+
+
+def worker_of(daemon: DaemonProcess, *, other_than: int | None = None) -> psutil.Process:
+    """The daemon's one worker process, once it runs."""
+    found: list[psutil.Process] = []
+
+    def runs() -> bool:
+        with contextlib.suppress(psutil.Error):
+            found[:] = [
+                child
+                for child in psutil.Process(daemon.pid).children()
+                if child.pid != other_than and any("spawn_main" in word for word in child.cmdline())
+            ]
+        return bool(found)
+
+    wait_until(runs, what="a worker")
+    (worker,) = found
+    return worker
+
+
+def samples_stored(daemon: DaemonProcess) -> int:
+    """How many samples of dropped films are in the store."""
+    return sum(
+        count
+        for (count,) in daemon.query("SELECT next_sample FROM source WHERE name = CAST('film.mp4' AS BLOB)")
+    )
+
+
+def mosaics(daemon: DaemonProcess) -> list[tuple[str, bool]]:
+    """The stem of each mosaic in the store, and whether it has been published; each has been charged once."""
+    cells = dict(daemon.query("SELECT mosaic_id, SUM(count) FROM tile_use GROUP BY 1"))
+    rows = daemon.query("SELECT id, CAST(stem AS TEXT), published_at, rows * columns FROM mosaic ORDER BY id")
+    assert cells == {number: size for number, _, _, size in rows}
+    return [(stem, published_at is not None) for _, stem, published_at, _ in rows]
+
+
+def outbox(daemon: DaemonProcess) -> list[str]:
+    """What is in the outbox."""
+    return sorted(path.name for path in daemon.outbox.iterdir())
+
+
+@contextlib.contextmanager
+def replaced_by_file(folder: Path) -> Iterator[None]:
+    """Let a file stand where a folder was: not even root can write into that."""
+    aside = folder.with_name(f"{folder.name}-aside")
+    folder.rename(aside)
+    folder.touch()
+    yield
+    folder.unlink()
+    aside.rename(folder)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, *, kilobytes: int) -> Iterator[Path]:
+    """A file system of its own, of this size, at `folder`; what fills it up is the file in the result."""
+    folder.mkdir(parents=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder],
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"a file system cannot be mounted here: {done.stderr.decode().strip()}")
+    try:
+        yield folder / "ballast"
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill_up(ballast: Path) -> None:
+    """Leave no room on a small disk."""
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
