@@ -138,6 +138,7 @@ class Daemon:
                     database=str(self._database.path),
                     watching=self._watcher.is_watching,
                 )
+                self._notifier.status(self._foreman.doing())
                 self._notifier.ready()
                 yield
             finally:

@@ -1,12 +1,20 @@
 """The one interface of all engines: ways to choose a tile for each cell."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mosaicd.imaging import FloatArray, PixelArray
+
+
+class Assignment(StrEnum):
+    """Orders in which cells get their tiles, and what they hand on."""
+
+    GREEDY = "greedy"
+    DIFFUSION = "diffusion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +31,14 @@ class Rules:
         Whether tiles may be mirrored left to right.
     color_correction : float
         Share of a tile's difference to its cell, in mean colour and contrast, that is made up for; 0 to 1.
+    assignment : Assignment
     """
 
     minimum_distance_cells: int
     penalty_step: float
     mirror: bool
     color_correction: float
+    assignment: Assignment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

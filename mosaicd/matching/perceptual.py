@@ -1,12 +1,15 @@
 """The perceptual engine: CIELAB sub-cells, an index of projected descriptors, toned tiles, repeats kept apart."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mosaicd.imaging import FloatArray, PixelArray
 from mosaicd.imaging.descriptors import describe, detail
-from mosaicd.matching.assignment import assign
-from mosaicd.matching.engine import Choice, Rules
+from mosaicd.matching.assignment import Placement, assign
+from mosaicd.matching.diffusion import diffuse
+from mosaicd.matching.engine import Assignment, Choice, Rules
 from mosaicd.matching.index import Candidates, TileIndex
 from mosaicd.matching.toning import column_weights, corrections, toned
 
@@ -50,19 +53,16 @@ class PerceptualEngine:
         def tone(candidates: Candidates, described: FloatArray) -> Candidates:
             return toned(candidates, described, self._index, color_correction=rules.color_correction)
 
-        candidates = self._index.nearest(described, count=_CANDIDATES, mirror=rules.mirror)
-        placed = assign(
-            tone(candidates, described),
-            shape=shape,
-            detail=detail(described),
-            past_appearances=past_appearances,
-            rules=rules,
-            rank_all=lambda cell: tone(
-                self._index.rank_all(described[cell], mirror=rules.mirror), described[cell : cell + 1]
-            ),
+        def rank_all(cell: int) -> Candidates:
+            ranked = self._index.rank_all(described[cell], mirror=rules.mirror)
+            return tone(ranked, described[cell : cell + 1])
+
+        found = self._index.nearest(described, count=_CANDIDATES, mirror=rules.mirror)
+        placed, asked = self._assign(
+            tone(found, described), described, shape, past_appearances, rules, rank_all
         )
         toning = corrections(
-            described, placed.positions.ravel(), self._index, color_correction=rules.color_correction
+            asked, placed.positions.ravel(), self._index, color_correction=rules.color_correction
         )
         return Choice(
             tiles=self.tiles[placed.positions],
@@ -70,5 +70,35 @@ class PerceptualEngine:
             corrections=toning.reshape(*shape, 4),
             mean_similarity=float(placed.similarities.mean()),
             crowded_cells=placed.crowded_cells,
-            certified_share=float(candidates.certified.mean()),
+            certified_share=float(found.certified.mean()),
         )
+
+    def _assign(
+        self,
+        candidates: Candidates,
+        cells: FloatArray,
+        shape: tuple[int, int],
+        past_appearances: FloatArray,
+        rules: Rules,
+        rank_all: Callable[[int], Candidates],
+    ) -> tuple[Placement, FloatArray]:
+        """The placement, and the descriptors that tiles are to be toned towards."""
+        if rules.assignment is Assignment.DIFFUSION:
+            return diffuse(
+                candidates,
+                cells,
+                self._index,
+                shape=shape,
+                past_appearances=past_appearances,
+                rules=rules,
+                rank_all=rank_all,
+            )
+        placed = assign(
+            candidates,
+            shape=shape,
+            detail=detail(cells),
+            past_appearances=past_appearances,
+            rules=rules,
+            rank_all=rank_all,
+        )
+        return placed, cells

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mosaicd.matching.engine import Assignment
 from mosaicd.media.formats import OutputFormat
 
 _FILE_BYTES_LIMIT = 64_000
@@ -35,6 +36,13 @@ class Appearance(BaseModel):
             "or mean-color-ssim (SSIM among tiles of like mean colour)."
         ),
     ] = Engine.PERCEPTUAL
+    assignment: Annotated[
+        Assignment,
+        Field(
+            description="How tiles are assigned to cells: diffusion (areas keep their mean colour) or greedy "
+            "(cells rich in detail first)."
+        ),
+    ] = Assignment.DIFFUSION
     cells_on_long_side: Annotated[
         int, Field(ge=2, le=1000, description="Cells along the photo's longer side.")
     ] = 96

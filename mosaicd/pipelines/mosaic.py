@@ -152,6 +152,7 @@ class MosaicPipeline:
                     penalty_step=appearance.penalty_step,
                     mirror=appearance.mirror,
                     color_correction=appearance.color_correction,
+                    assignment=appearance.assignment,
                 ),
             )
         placement = StoredPlacement(

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from mosaicd.imaging.descriptors import COLUMNS, detail
 from mosaicd.matching.assignment import Placement, assign, similarity
-from mosaicd.matching.engine import Rules
+from mosaicd.matching.engine import Assignment, Rules
 from mosaicd.matching.index import TileIndex
 from tests.squares import varied_descriptors
 
@@ -30,7 +30,13 @@ def place(
         shape=shape,
         detail=detail(cells),
         past_appearances=np.zeros(tiles, np.float32) if past_appearances is None else past_appearances,
-        rules=Rules(minimum_distance_cells=distance, penalty_step=step, mirror=True, color_correction=0),
+        rules=Rules(
+            minimum_distance_cells=distance,
+            penalty_step=step,
+            mirror=True,
+            color_correction=0,
+            assignment=Assignment.GREEDY,
+        ),
         rank_all=lambda cell: index.rank_all(cells[cell], mirror=True),
     )
 

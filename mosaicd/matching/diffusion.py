@@ -1,0 +1,83 @@
+"""Error diffusion: what a tile leaves of its cell's mean colour to make up for is handed on to the next cells."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mosaicd.imaging import FloatArray
+from mosaicd.imaging.descriptors import MEAN_COLUMNS
+from mosaicd.matching.assignment import Board, Placement
+from mosaicd.matching.engine import Rules
+from mosaicd.matching.index import Candidates, TileIndex
+
+LARGEST_ERROR = 20.0
+_MEANS = list(MEAN_COLUMNS)
+_HANDED_ON = ((0, 1, 7 / 32), (1, -1, 3 / 32), (1, 0, 5 / 32), (1, 1, 1 / 32))
+"""Rows down, columns on, and the share: half of Floyd and Steinberg's. The whole error lays visible patterns over
+flat areas; half of it keeps their hue without (portrait, 2,000 tiles: colour error 3.6 against 4.1 without, SSIM
+.56 against .55; blurred to 4 x 4 cells 1.9 against 2.9)."""
+
+
+def diffuse(
+    candidates: Candidates,
+    cells: FloatArray,
+    index: TileIndex,
+    *,
+    shape: tuple[int, int],
+    past_appearances: FloatArray,
+    rules: Rules,
+    rank_all: Callable[[int], Candidates],
+) -> tuple[Placement, FloatArray]:
+    """Assign row by row, each cell asking for its own mean colour and what the cells before it lack [1]_.
+
+    Areas keep their mean colour, at the price of single cells. Repeats are kept apart as in `assign`.
+
+    Parameters
+    ----------
+    candidates : Candidates
+        For the cells, row by row.
+    cells : ndarray of float32, shape (rows * columns, 75)
+        Descriptors.
+    index : TileIndex
+    shape : (rows, columns)
+    past_appearances : ndarray of float32, shape (tiles in the index,)
+    rules : Rules
+    rank_all : callable
+        Every tile, ranked for the cell whose number is given.
+
+    Returns
+    -------
+    placement : Placement
+    asked : ndarray of float32, shape (rows * columns, 75)
+        Descriptors with the mean colours that were asked for: what tiles are to be toned towards.
+
+    References
+    ----------
+    .. [1] R. W. Floyd, L. Steinberg, "An adaptive algorithm for spatial grey scale", 1976.
+    """
+    rows, columns = shape
+    board = Board(shape, past_appearances, rules)
+    weights = index.weights[_MEANS]
+    errors = np.zeros((rows + 1, columns + 2, 3), np.float32)
+    asked = cells.copy()
+    for cell in range(rows * columns):
+        row, column = divmod(cell, columns)
+        error = errors[row, column + 1]
+        error *= min(1.0, LARGEST_ERROR / max(float(np.linalg.norm(error)), LARGEST_ERROR))
+        asked[cell, _MEANS] += error
+
+        def shifted(ranked: Candidates, line: int, cell: int = cell) -> FloatArray:
+            """Distances of candidates to what is asked for."""
+            tiles = index.weighted(ranked.positions[line])[:, _MEANS]
+            before = np.square(tiles - cells[cell, _MEANS] * weights).sum(axis=1)
+            after = np.square(tiles - asked[cell, _MEANS] * weights).sum(axis=1)
+            squared: FloatArray = np.square(ranked.distances[line]) - before + after
+            distances: FloatArray = np.sqrt(np.maximum(squared, 0))
+            return distances
+
+        position = board.place(cell, candidates, shifted, rank_all)
+        lacking = asked[cell, _MEANS] - index.weighted(np.array([position]))[0, _MEANS] / weights
+        left = (1 - rules.color_correction) * lacking
+        for down, on, share in _HANDED_ON:
+            errors[row + down, column + 1 + on] += share * left
+    return board.placement(), asked
