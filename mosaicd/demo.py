@@ -71,6 +71,7 @@ def run_demo(root: Path, config: Path | None) -> list[Path]:
         daemon = Daemon(settings, lambda: settings)
         working = bar.add_task("working", total=None)
         daemon.run_until_idle(on_step=lambda doing: bar.update(working, description=doing))
+        bar.update(working, description="done", total=1, completed=1)
     mosaics = [settings.folders.outbox / f"{Path(target).stem}.mosaic.jpg" for target in _TARGETS]
     missing = [path for path in mosaics if not path.exists()]
     if missing:
