@@ -82,6 +82,14 @@ class Bookkeeper:
         else:
             self._end(ticket, JobState.DONE, moved=moved)
 
+    def withdraw(self, ticket: Ticket) -> None:
+        """Drop a job whose file is gone, or has become another one, which then gets a job of its own."""
+        self._queue.end(
+            ticket.job_id, JobState.WITHDRAWN, now=time.time(), explanation="the file was changed"
+        )
+        log.info("job_withdrawn", job=ticket.job_id, file=ticket.path)
+        self._admission.look_again(ticket.path)
+
     def _reject(self, ticket: Ticket, reason: str) -> None:
         """Put a file aside that cannot be used, and say why."""
         try:
@@ -92,14 +100,6 @@ class Bookkeeper:
         self._end(ticket, JobState.REJECTED, explanation=reason, moved=moved)
         self.rejections += 1
         log.warning("job_rejected", job=ticket.job_id, library=ticket.library, file=ticket.path, why=reason)
-
-    def withdraw(self, ticket: Ticket) -> None:
-        """Drop a job whose file is gone, or has become another one, which then gets a job of its own."""
-        self._queue.end(
-            ticket.job_id, JobState.WITHDRAWN, now=time.time(), explanation="the file was changed"
-        )
-        log.info("job_withdrawn", job=ticket.job_id, file=ticket.path)
-        self._admission.look_again(ticket.path)
 
     def _done(self, ticket: Ticket, outcome: Done) -> None:
         if outcome.appearance_complaint is not None:
