@@ -13,10 +13,12 @@ from mosaicd import cli
 from mosaicd.errors import SettingsError
 from mosaicd.jobs.originals import Originals
 from mosaicd.logs import LogFormat, LogLevel
+from mosaicd.matching.engine import Assignment
 from mosaicd.media.formats import OutputFormat
 from mosaicd.settings import Settings, load_settings, settings_file
 
 OTHER_VALUES: dict[str, tuple[str, Any]] = {
+    "assignment": ("greedy", Assignment.GREEDY),
     "root": ("/srv/elsewhere", Path("/srv/elsewhere")),
     "inbox": ("/srv/in", Path("/srv/in")),
     "outbox": ("/srv/out", Path("/srv/out")),
@@ -288,7 +290,7 @@ def test_file_that_is_no_text_is_said_in_one_line(config: Path) -> None:
         (
             "MOSAICD_ENGINE",
             "steam",
-            "engine should be 'perceptual', not 'steam' (set in the environment variable",
+            "engine should be 'perceptual', 'codebox' or 'mean-color-ssim', not 'steam' (set in the environment",
         ),
         ("MOSAICD_LIBRARY", "{", "library should be JSON (set in the environment variable MOSAICD_LIBRARY)"),
         (
