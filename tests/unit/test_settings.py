@@ -15,9 +15,11 @@ from mosaicd.jobs.originals import Originals
 from mosaicd.logs import LogFormat, LogLevel
 from mosaicd.matching.engine import Assignment
 from mosaicd.media.formats import OutputFormat
+from mosaicd.pipelines.appearance import Engine
 from mosaicd.settings import Settings, load_settings, settings_file
 
 OTHER_VALUES: dict[str, tuple[str, Any]] = {
+    "engine": ("codebox", Engine.CODEBOX),
     "assignment": ("greedy", Assignment.GREEDY),
     "root": ("/srv/elsewhere", Path("/srv/elsewhere")),
     "inbox": ("/srv/in", Path("/srv/in")),
@@ -112,7 +114,7 @@ def test_flag_goes_over_variable_over_file_over_default(
     assert found == (96, 10, 21, 32)
 
 
-@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name != "engine"])
+@pytest.mark.parametrize("name", list(Settings.model_fields))
 def test_each_setting_works_as_a_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given, expected = OTHER_VALUES[name]
     assert getattr(Settings(), name) != expected
