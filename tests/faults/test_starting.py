@@ -106,8 +106,8 @@ def test_database_that_cannot_be_used_just_now_does_not_end_the_daemon_at_its_st
     monkeypatch.setattr(JobQueue, "in_state", fail_twice)  # recovery begins with it
     with capture_logs() as log:
         assert Daemon(settings, lambda: settings).run_until_idle() == 0
-    events = [event["event"] for event in log]
-    assert events == ["daemon_ready", "daemon_paused", "daemon_paused", "inbox_scanned", "daemon_stopped"]
+    events = [event["event"] for event in log if event["log_level"] != "debug"]
+    assert events == ["daemon_ready", "daemon_paused", "daemon_paused", "daemon_stopped"]
 
 
 @pytest.mark.parametrize("is_journal", [True, False], ids=["journal", "file"])
