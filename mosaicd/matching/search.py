@@ -14,8 +14,9 @@ _SAMPLE_ROWS = 2000
 _PROBED_LEAVES = 8
 _QUERY_BLOCK = 4608
 _PROBE_BLOCK = 256
-_PAIRS_LIMIT = 1_500_000
+_PAIRS_LIMIT = 3_000_000
 _LEAF_PAIRS_LIMIT = 200_000
+_PRODUCT_LINES = 12
 _THREADS = 2
 _RELATIVE_SLACK = 2e-5
 _ABSOLUTE_SLACK = 1e-5
@@ -243,7 +244,10 @@ def _squares(descriptors: FloatArray, queries: FloatArray) -> tuple[FloatArray, 
     mean = descriptors.mean(axis=0)
     rows, lines = descriptors - mean, queries - mean
     row_squares, line_squares = np.einsum("ij,ij->i", rows, rows), np.einsum("ij,ij->i", lines, lines)
-    squares = lines @ rows.T
+    # in pieces so small that BLAS, called from two threads already, starts no threads of its own
+    pieces = np.zeros((-(-len(lines) // _PRODUCT_LINES), _PRODUCT_LINES, lines.shape[1]), np.float32)
+    pieces.reshape(-1, lines.shape[1])[: len(lines)] = lines
+    squares: FloatArray = (pieces @ rows.T).reshape(-1, len(rows))[: len(lines)]
     squares *= -2
     squares += row_squares
     squares += line_squares[:, np.newaxis]
