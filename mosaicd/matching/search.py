@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from mosaicd.imaging import FloatArray
 
-_LEAF_ROWS = 256
+_LEAF_ROWS = 128
 _SAMPLE_ROWS = 2000
-_PROBED_LEAVES = 8
+_PROBED_LEAVES = 12
 _QUERY_BLOCK = 4608
 _PROBE_BLOCK = 256
 _PAIRS_LIMIT = 3_000_000
 _LEAF_PAIRS_LIMIT = 200_000
-_PRODUCT_LINES = 12
+_PRODUCT_LINES = 27
 _THREADS = 2
 _RELATIVE_SLACK = 2e-5
 _ABSOLUTE_SLACK = 1e-5
@@ -24,7 +24,7 @@ _ABSOLUTE_SLACK = 1e-5
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Partition:
-    """Rows divided into leaves of at most 256 neighbours, each within a box.
+    """Rows divided into leaves of at most 128 neighbours, each within a box.
 
     Attributes
     ----------
