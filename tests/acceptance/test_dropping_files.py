@@ -19,6 +19,7 @@ from PIL import Image
 from mosaicd.imaging.resampling import resample
 from tests import films, real_media
 from tests.daemon_process import DaemonProcess, wait_until
+from tests.faults.workplace import worker_of
 
 SMALL = {"cells_on_long_side": 16, "tile_edge_pixels": 16, "minimum_tiles": 20}
 QUARTERS = films.quarters(320, 240)
@@ -220,14 +221,9 @@ def test_a_killed_daemons_workers_die_with_it(tmp_path: Path) -> None:
     with DaemonProcess(tmp_path, **SMALL) as daemon:
         drop(film, daemon.inbox)
         daemon.wait_for("job_started")
-        children = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
-        assert children
+        worker = worker_of(daemon)
         daemon.kill()
-        wait_until(
-            lambda: not any(Path(f"/proc/{child}").exists() for child in children),
-            what="workers gone",
-            seconds=10,
-        )
+        wait_until(lambda: not worker.is_running(), what="worker gone", seconds=10)
 
 
 def test_a_photo_dropped_with_its_films_waits_for_them_and_says_so(tmp_path: Path) -> None:
