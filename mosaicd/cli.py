@@ -239,6 +239,49 @@ def retry(
     typer.echo(f"{printable(job.path)} is queued again")
 
 
+@app.command()
+def study(
+    library: Annotated[str, typer.Option("--library", help="Whose tiles to study.")],
+    out: Annotated[Path, typer.Option("--out", help="A folder for tables and plots.")],
+    photos: Annotated[
+        list[Path] | None, typer.Argument(help="Photos; default: a portrait, a cat and a mug.")
+    ] = None,
+    root: Root = None,
+    config: Config = None,
+    sets: Sets = None,
+    tiles: Annotated[
+        int | None,
+        typer.Option("--tiles", min=2, help="Use so many of the library's tiles, chosen at random."),
+    ] = None,
+    parts: Annotated[
+        list[str] | None, typer.Option("--part", help="suspects or penalties; default: both.")
+    ] = None,
+) -> None:
+    """Find out on a library why a search by mean colour makes freckles, and what a penalty costs."""
+    from mosaicd.studies.needed import require_study_libraries
+
+    require_study_libraries()
+    from mosaicd.studies.study import parts_named, run_study
+
+    chosen = parts_named(parts or [])
+    settings = _load(root, config, sets)
+    with _store(settings) as database:
+        with database.read() as session:
+            found = _library(session, library)
+        written = run_study(
+            database,
+            found,
+            photos=photos or [],
+            folder=out,
+            parts=chosen,
+            tile_limit=tiles,
+            photo_pixels_limit=settings.photo_pixels_limit,
+            appearance=settings.appearance(library),
+            say=lambda doing: typer.echo(doing, err=True),
+        )
+    _echo_lines([_shown(path) for path in written], otherwise="nothing was studied")
+
+
 @app.callback(invoke_without_command=True)
 def _version(
     *, version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False

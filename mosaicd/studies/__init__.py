@@ -1,0 +1,1 @@
+"""Studies and benchmarks that users can run on their own libraries."""
