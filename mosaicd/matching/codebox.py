@@ -6,12 +6,13 @@ from numpy.typing import NDArray
 from mosaicd.imaging import FloatArray, PixelArray
 from mosaicd.imaging.descriptors import COLUMNS
 from mosaicd.matching.engine import Choice, Rules, uncorrected
+from mosaicd.matching.rgb_tiles import RgbTiles
 
 _TILE_BLOCK, _CELL_BLOCK = 2048, 2048
 _WHITE = 255
 
 
-class CodeboxEngine:
+class CodeboxEngine(RgbTiles):
     """Chooses tiles as codebox/mosaic does [1]_.
 
     Each cell gets the tile with the smallest sum of squared RGB differences over 5 x 5 sub-cells, of all tiles;
@@ -22,25 +23,6 @@ class CodeboxEngine:
     ----------
     .. [1] https://github.com/codebox/mosaic, ``TileFitter``.
     """
-
-    def __init__(self) -> None:
-        self._tiles = np.empty(0, np.int64)
-        self._subcells = np.empty((0, COLUMNS), np.uint8)
-
-    @property
-    def tiles(self) -> NDArray[np.int64]:
-        """The tiles it holds, shape (N,)."""
-        return self._tiles
-
-    def add(self, tiles: NDArray[np.int64], subcells: PixelArray) -> None:
-        """Add `tiles`, shape (N,), with their `subcells`, shape (N, 5, 5, 3)."""
-        self._tiles = np.concatenate([self._tiles, tiles])
-        self._subcells = np.concatenate([self._subcells, subcells.reshape(-1, COLUMNS)])
-
-    def remove(self, tiles: NDArray[np.int64]) -> None:
-        """Remove `tiles`; those that are not here are passed over."""
-        kept = ~np.isin(self._tiles, tiles)
-        self._tiles, self._subcells = self._tiles[kept], self._subcells[kept]
 
     def choose(
         self,

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mosaicd.imaging import FloatArray
 from mosaicd.imaging.descriptors import MEAN_COLUMNS
-from mosaicd.matching.assignment import Board, Placement
-from mosaicd.matching.engine import Rules
+from mosaicd.matching.board import Board, Placement
 from mosaicd.matching.index import Candidates, TileIndex
 
 LARGEST_ERROR = 20.0
@@ -18,19 +18,18 @@ flat areas; half of it keeps their hue without (portrait, 2,000 tiles: colour er
 .56 against .55; blurred to 4 x 4 cells 1.9 against 2.9)."""
 
 
-def diffuse(
+def assign(
     candidates: Candidates,
     cells: FloatArray,
     index: TileIndex,
     *,
-    shape: tuple[int, int],
-    past_appearances: FloatArray,
-    rules: Rules,
-    rank_all: Callable[[int], Candidates],
+    board: Board,
+    color_correction: float,
+    ask: Callable[[int, NDArray[np.bool_]], Candidates],
 ) -> tuple[Placement, FloatArray]:
     """Assign row by row, each cell asking for its own mean colour and what the cells before it lack [1]_.
 
-    Areas keep their mean colour, at the price of single cells. Repeats are kept apart as in `assign`.
+    Areas keep their mean colour, at the price of single cells. The board keeps repeats apart.
 
     Parameters
     ----------
@@ -39,11 +38,12 @@ def diffuse(
     cells : ndarray of float32, shape (rows * columns, 75)
         Descriptors.
     index : TileIndex
-    shape : (rows, columns)
-    past_appearances : ndarray of float32, shape (tiles in the index,)
-    rules : Rules
-    rank_all : callable
-        Every tile, ranked for the cell whose number is given.
+    board : Board
+        With no cell filled.
+    color_correction : float
+        How much of what is lacking is made up for by toning; 0 to 1.
+    ask : callable
+        The best of those tiles that are allowed, for a cell; see `Board.place`.
 
     Returns
     -------
@@ -55,8 +55,7 @@ def diffuse(
     ----------
     .. [1] R. W. Floyd, L. Steinberg, "An adaptive algorithm for spatial grey scale", 1976.
     """
-    rows, columns = shape
-    board = Board(shape, past_appearances, rules)
+    rows, columns = board.shape
     weights = index.weights[_MEANS]
     errors = np.zeros((rows + 1, columns + 2, 3), np.float32)
     asked = cells.copy()
@@ -75,9 +74,9 @@ def diffuse(
             distances: FloatArray = np.sqrt(np.maximum(squared, 0))
             return distances
 
-        position = board.place(cell, candidates, shifted, rank_all)
+        position = board.place(cell, candidates, shifted, ask)
         lacking = asked[cell, _MEANS] - index.weighted(np.array([position]))[0, _MEANS] / weights
-        left = (1 - rules.color_correction) * lacking
+        left = (1 - color_correction) * lacking
         for down, on, share in _HANDED_ON:
             errors[row + down, column + 1 + on] += share * left
     return board.placement(), asked

@@ -11,10 +11,11 @@ from mosaicd.imaging import FloatArray, PixelArray
 
 
 class Assignment(StrEnum):
-    """Orders in which cells get their tiles, and what they hand on."""
+    """Ways in which cells get their tiles."""
 
     GREEDY = "greedy"
     DIFFUSION = "diffusion"
+    OPTIMAL = "optimal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,10 @@ class Rules:
     ----------
     minimum_distance_cells : int
         Two uses of a tile are more than this many cells apart, along rows or along columns.
+    minimum_shot_distance_cells : int
+        Tiles of one shot likewise.
+    maximum_uses : int
+        A tile is used at most so often; 0: no limit.
     penalty_step : float
         What is taken off a tile's similarity, which lies in [0, 1], for having been used.
     mirror : bool
@@ -35,10 +40,21 @@ class Rules:
     """
 
     minimum_distance_cells: int
+    minimum_shot_distance_cells: int
+    maximum_uses: int
     penalty_step: float
     mirror: bool
     color_correction: float
     assignment: Assignment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaxed:
+    """In how many cells a rule had to give way, because no tile of the library kept to it there."""
+
+    minimum_shot_distance_cells: int = 0
+    maximum_uses: int = 0
+    minimum_distance_cells: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,8 +69,7 @@ class Choice:
         What is added to the tile's L*, a* and b*, and what their spread is multiplied by.
     mean_similarity : float
         As the engine measures it, of the tiles as they are shown; 1 is the same.
-    crowded_cells : int
-        Cells where too few tiles forced a repeat within the minimum distance.
+    relaxed : Relaxed
     certified_share : float or None
         Share of the cells whose best candidate is provably the best of all tiles.
     """
@@ -63,7 +78,7 @@ class Choice:
     mirrored: NDArray[np.bool_]
     corrections: FloatArray
     mean_similarity: float
-    crowded_cells: int = 0
+    relaxed: Relaxed = Relaxed()
     certified_share: float | None = None
 
 
@@ -75,8 +90,18 @@ class Engine(Protocol):
         """The tiles it holds, shape (N,)."""
         ...
 
-    def add(self, tiles: NDArray[np.int64], subcells: PixelArray) -> None:
-        """Add `tiles`, shape (N,), with their `subcells`, shape (N, 5, 5, 3)."""
+    def add(
+        self, tiles: NDArray[np.int64], subcells: PixelArray, shots: NDArray[np.int64] | None = None
+    ) -> None:
+        """Add tiles.
+
+        Parameters
+        ----------
+        tiles : ndarray of int64, shape (N,)
+        subcells : ndarray of uint8, shape (N, 5, 5, 3)
+        shots : ndarray of int64, shape (N,), optional
+            The same number for tiles of the same shot. By default each tile is a shot of its own.
+        """
         ...
 
     def remove(self, tiles: NDArray[np.int64]) -> None:

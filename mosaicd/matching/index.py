@@ -1,18 +1,16 @@
-"""The tile index: KD-trees over descriptor keys, candidates reranked by the full descriptor."""
+"""The tile index: exact search for the tiles nearest to cells, in a library that grows."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from mosaicd.imaging import FloatArray
 from mosaicd.imaging.descriptors import COLUMNS, KEY_COLUMNS, MIRROR_SIGNS
+from mosaicd.matching.leaves import Partition, join, partition
+from mosaicd.matching.search import search
 
 _MERGE_SHARE = 0.1
-_RERANK_BLOCK = 512
-_BOUND_TOLERANCE = 1e-4
-_REACH = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,11 +22,11 @@ class Candidates:
     positions : ndarray of int32, shape (N, K)
         Positions in the index.
     distances : ndarray of float32, shape (N, K)
-        Distances of the full (weighted) descriptors, ascending; infinite where there are fewer than K tiles.
+        Distances of the full (weighted) descriptors, ascending.
     mirrored : ndarray of bool, shape (N, K)
         Whether it is the tile's mirror image that is meant.
     certified : ndarray of bool, shape (N,)
-        Whether the first candidate is provably the best of all tiles.
+        Whether all of them are provably the nearest of all tiles.
     """
 
     positions: NDArray[np.int32]
@@ -40,8 +38,9 @@ class Candidates:
 class TileIndex:
     """Finds the tiles nearest to cells, and grows with its library.
 
-    One large KD-tree holds most tiles and a small one the recent ones; when the recent outgrow a tenth, both are
-    built anew as one. Trees are built when a query needs them, so that many small additions cost one build.
+    One partition holds most tiles and a small one the recent ones, whose leaves are searched together; when the
+    recent outgrow a tenth, both are made anew as one. They are made when a query needs them, so that many small
+    additions cost one.
 
     Parameters
     ----------
@@ -54,8 +53,9 @@ class TileIndex:
         self._count = 0
         self._tiles = np.empty(0, np.int64)
         self._descriptors = np.empty((0, COLUMNS), np.float32)
-        self._large: cKDTree | None = None
-        self._recent: cKDTree | None = None
+        self._large: Partition | None = None
+        self._leaves: Partition | None = None
+        self._lengths = np.empty(0, np.float32)
 
     def __len__(self) -> int:
         return self._count
@@ -86,7 +86,7 @@ class TileIndex:
         self._tiles[self._count : needed] = tiles
         np.multiply(descriptors, self._weights, out=self._descriptors[self._count : needed])
         self._count = needed
-        self._recent = None
+        self._leaves = None
 
     def remove(self, tiles: NDArray[np.int64]) -> None:
         """Remove `tiles`; those that are not here are passed over. Positions change."""
@@ -94,12 +94,14 @@ class TileIndex:
         self._tiles = self.tiles[kept]
         self._descriptors = self._descriptors[: self._count][kept]
         self._count = len(self._tiles)
-        self._large = self._recent = None
+        self._large = self._leaves = None
+        self._lengths = np.empty(0, np.float32)
 
     def nearest(self, cells: FloatArray, *, count: int, mirror: bool = False) -> Candidates:
         """Find the `count` nearest tiles for each cell.
 
-        The trees return twice as many by the distance of their keys; the full descriptors pick among them.
+        They are exactly the nearest, ties apart, and certified: a partition of the leading columns rules out most
+        tiles, since the distance of keys never exceeds that of descriptors, and all others are compared in full.
 
         Parameters
         ----------
@@ -115,87 +117,69 @@ class TileIndex:
         ValueError
             If the index is empty.
         """
+        leaves = self._built()
         queries = cells * self._weights
-        upright = self._search(queries, count)
-        if not mirror:
-            return upright
-        turned = self._search(queries * MIRROR_SIGNS, count)
-        distances = np.hstack([upright.distances, turned.distances])
-        best = np.argsort(distances, axis=1, kind="stable")[:, :count]
-        positions = np.hstack([upright.positions, turned.positions])
-        mirrored = np.hstack([upright.mirrored, np.ones_like(turned.mirrored)])
+        variants = [queries, queries * MIRROR_SIGNS] if mirror else [queries]
+        wanted = min(count, self._count * len(variants))
+        found = list(search(self._descriptors, leaves, variants, count=wanted))
         return Candidates(
-            positions=np.take_along_axis(positions, best, axis=1),
-            distances=np.take_along_axis(distances, best, axis=1),
-            mirrored=np.take_along_axis(mirrored, best, axis=1),
-            certified=upright.certified & turned.certified,
+            positions=np.concatenate([block.rows for block in found]),
+            distances=np.concatenate([block.distances for block in found]),
+            mirrored=np.concatenate([block.variants for block in found]) == 1,
+            certified=np.ones(len(cells), bool),
         )
 
-    def rank_all(self, cell: FloatArray, *, mirror: bool = False) -> Candidates:
-        """Rank every tile for one cell, descriptor of shape (75,), without the trees."""
-        queries = [cell * self._weights]
-        if mirror:
-            queries.append(queries[0] * MIRROR_SIGNS)
+    def nearest_allowed(
+        self, cell: FloatArray, is_allowed: NDArray[np.bool_], *, count: int, mirror: bool = False
+    ) -> Candidates:
+        """Find the `count` nearest tiles for one cell among those allowed, by asking every one.
+
+        Parameters
+        ----------
+        cell : ndarray of float32, shape (75,)
+            Descriptor.
+        is_allowed : ndarray of bool, shape (len(self),)
+            At least one is.
+        count : int
+        mirror : bool
+        """
+        query = cell * self._weights
+        queries = np.stack([query, query * MIRROR_SIGNS] if mirror else [query])
         descriptors = self._descriptors[: self._count]
-        distances = np.hstack([np.linalg.norm(descriptors - query, axis=1) for query in queries])
-        order = np.argsort(distances, kind="stable")
+        # einsum uses one thread: a matrix product this small loses more by waiting for others than it gains
+        products = np.stack([np.einsum("ij,j->i", descriptors, query) for query in queries])
+        squares = self._squared_lengths() - 2 * products
+        squares[:, ~is_allowed] = np.inf
+        wanted = min(count, len(queries) * int(np.count_nonzero(is_allowed)))
+        found = np.argpartition(squares.ravel(), wanted - 1)[:wanted]
+        mirrored, positions = np.divmod(found, self._count)
+        distances = np.linalg.norm(descriptors[positions] - queries[mirrored], axis=1)
+        order = np.lexsort((mirrored, self.tiles[positions], distances))
         return Candidates(
-            positions=(order % self._count).astype(np.int32)[np.newaxis],
+            positions=positions[order].astype(np.int32)[np.newaxis],
             distances=distances[order].astype(np.float32)[np.newaxis],
-            mirrored=(order >= self._count)[np.newaxis],
+            mirrored=(mirrored[order] == 1)[np.newaxis],
             certified=np.ones(1, bool),
         )
 
-    def _search(self, queries: FloatArray, count: int) -> Candidates:
-        positions, bounds = self._by_key(queries, _REACH * count)
-        distances = np.empty(positions.shape, np.float32)
-        for start in range(0, len(queries), _RERANK_BLOCK):
-            block = slice(start, start + _RERANK_BLOCK)
-            differences = self._descriptors[positions[block]] - queries[block, np.newaxis]
-            distances[block] = np.sqrt(np.einsum("ijk,ijk->ij", differences, differences))
-        order = np.argsort(distances, axis=1, kind="stable")[:, :count]
-        distances = np.take_along_axis(distances, order, axis=1)
-        return Candidates(
-            positions=np.take_along_axis(positions, order, axis=1),
-            distances=distances,
-            mirrored=np.zeros(order.shape, bool),
-            certified=distances[:, 0] <= bounds + _BOUND_TOLERANCE,
-        )
+    def _squared_lengths(self) -> FloatArray:
+        """Of each descriptor, shape (len(self),)."""
+        if len(self._lengths) != self._count:
+            descriptors = self._descriptors[: self._count]
+            self._lengths = np.einsum("ij,ij->i", descriptors, descriptors)
+        return self._lengths
 
-    def _by_key(self, queries: FloatArray, count: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """Nearest positions by key, (N, count), and what every other tile's distance is at least, (N,)."""
-        self._build()
-        keys = queries[:, :KEY_COLUMNS]
-        found: list[tuple[NDArray[np.float64], NDArray[np.int32]]] = []
-        offset = 0
-        for tree in (self._large, self._recent):
-            if tree is None:
-                continue
-            wanted = min(count, tree.n)
-            distances, positions = tree.query(keys, k=np.arange(1, wanted + 1), workers=-1)
-            found.append((distances, (positions + offset).astype(np.int32)))
-            offset += tree.n
-        if len(found) == 1:
-            distances, positions = found[0]
-        else:
-            distances = np.hstack([pair[0] for pair in found])
-            positions = np.hstack([pair[1] for pair in found])
-            order = np.argsort(distances, axis=1, kind="stable")[:, :count]
-            distances = np.take_along_axis(distances, order, axis=1)
-            positions = np.take_along_axis(positions, order, axis=1)
-        everything = positions.shape[1] == self._count
-        return positions, np.full(len(keys), np.inf) if everything else distances[:, -1]
-
-    def _build(self) -> None:
+    def _built(self) -> Partition:
         if self._count == 0:
             message = "there are no tiles in the index"
             raise ValueError(message)
-        in_large = self._large.n if self._large is not None else 0
-        recent = self._count - in_large
-        if in_large == 0 or recent > _MERGE_SHARE * in_large:
-            self._large, self._recent = self._tree(0), None
-        elif recent and self._recent is None:
-            self._recent = self._tree(in_large)
+        if self._leaves is None:
+            in_large = len(self._large.order) if self._large is not None else 0
+            if self._large is None or self._count - in_large > _MERGE_SHARE * in_large:
+                self._leaves = self._large = self._partition(0)
+            else:
+                self._leaves = join(self._large, self._partition(in_large))
+        return self._leaves
 
-    def _tree(self, first: int) -> cKDTree:
-        return cKDTree(self._descriptors[first : self._count, :KEY_COLUMNS], balanced_tree=False)
+    def _partition(self, first: int) -> Partition:
+        return partition(self._descriptors[: self._count], first=first, key_columns=KEY_COLUMNS)

@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 from mosaicd.imaging import FloatArray, PixelArray
 from mosaicd.imaging.descriptors import COLUMNS, SUBCELLS
 from mosaicd.matching.engine import Choice, Rules, uncorrected
+from mosaicd.matching.rgb_tiles import RgbTiles
 
 CANDIDATES = 40
 """Tiles of the nearest mean colour among which SSIM decides; 100 in a later version of the original."""
@@ -26,7 +27,7 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _PAIRS_BLOCK = 2048
 
 
-class MeanColorSsimEngine:
+class MeanColorSsimEngine(RgbTiles):
     """Chooses tiles as synthetic-corpus/mosaic-alpha-fork does [1]_.
 
     A KD-tree on the mean RGB of 5 x 5 sub-cells gives each cell its candidates; the one with the highest score,
@@ -47,24 +48,8 @@ class MeanColorSsimEngine:
     """
 
     def __init__(self, *, candidates: int = CANDIDATES) -> None:
+        super().__init__()
         self._candidates = candidates
-        self._tiles = np.empty(0, np.int64)
-        self._subcells = np.empty((0, COLUMNS), np.uint8)
-
-    @property
-    def tiles(self) -> NDArray[np.int64]:
-        """The tiles it holds, shape (N,)."""
-        return self._tiles
-
-    def add(self, tiles: NDArray[np.int64], subcells: PixelArray) -> None:
-        """Add `tiles`, shape (N,), with their `subcells`, shape (N, 5, 5, 3)."""
-        self._tiles = np.concatenate([self._tiles, tiles])
-        self._subcells = np.concatenate([self._subcells, subcells.reshape(-1, COLUMNS)])
-
-    def remove(self, tiles: NDArray[np.int64]) -> None:
-        """Remove `tiles`; those that are not here are passed over."""
-        kept = ~np.isin(self._tiles, tiles)
-        self._tiles, self._subcells = self._tiles[kept], self._subcells[kept]
 
     def choose(
         self, cells: PixelArray, *, shape: tuple[int, int], past_appearances: FloatArray, rules: Rules

@@ -39,8 +39,8 @@ class Appearance(BaseModel):
     assignment: Annotated[
         Assignment,
         Field(
-            description="How tiles are assigned to cells: diffusion (areas keep their mean colour) or greedy "
-            "(cells rich in detail first)."
+            description="How tiles are assigned to cells: diffusion (areas keep their mean colour), greedy (cells "
+            "rich in detail first) or optimal (all cells together, each tile used a limited number of times)."
         ),
     ] = Assignment.DIFFUSION
     cells_on_long_side: Annotated[
@@ -53,6 +53,17 @@ class Appearance(BaseModel):
         int,
         Field(ge=0, le=20, description="Two uses of one tile are more than this many cells apart."),
     ] = 2
+    minimum_shot_distance_cells: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=20,
+            description="Two tiles of one shot (alike frames of a film) are more than this many cells apart.",
+        ),
+    ] = 1
+    maximum_uses: Annotated[
+        int, Field(ge=0, description="A tile is used at most so often in a mosaic; 0: no limit.")
+    ] = 0
     mirror: Annotated[
         bool, Field(description="Whether tiles may be mirrored; false for films with writing in them.")
     ] = True

@@ -15,7 +15,7 @@ from mosaicd.store.database import Database
 from mosaicd.store.models import Tile
 from mosaicd.store.tiles import (
     live_tiles,
-    load_subcells,
+    load_tiles,
     masters,
     outdated_descriptors,
     replace_subcells,
@@ -76,13 +76,18 @@ def _new_engine(appearance: Appearance) -> matching.Engine:
 
 def _bring_up_to_date(session: Session, library_id: int, engine: matching.Engine) -> None:
     latest = int(engine.tiles.max(initial=0))
-    engine.add(*load_subcells(session, library_id, after_tile=latest))
+    _add_tiles(session, library_id, engine, after_tile=latest)
     if _fingerprint(session, library_id) == _held(engine):
         return
     engine.remove(np.setdiff1d(engine.tiles, live_tiles(session, library_id)))
     if _fingerprint(session, library_id) != _held(engine):
         engine.remove(engine.tiles)  # tiles that were removed came back
-        engine.add(*load_subcells(session, library_id))
+        _add_tiles(session, library_id, engine, after_tile=0)
+
+
+def _add_tiles(session: Session, library_id: int, engine: matching.Engine, *, after_tile: int) -> None:
+    loaded = load_tiles(session, library_id, after_tile=after_tile)
+    engine.add(loaded.tiles, loaded.subcells, loaded.shots)
 
 
 def _held(engine: matching.Engine) -> tuple[int, int]:

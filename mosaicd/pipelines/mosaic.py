@@ -149,6 +149,8 @@ class MosaicPipeline:
                 past_appearances=appearances,
                 rules=Rules(
                     minimum_distance_cells=appearance.minimum_distance_cells,
+                    minimum_shot_distance_cells=appearance.minimum_shot_distance_cells,
+                    maximum_uses=appearance.maximum_uses,
                     penalty_step=appearance.penalty_step,
                     mirror=appearance.mirror,
                     color_correction=appearance.color_correction,
@@ -261,7 +263,7 @@ def _figures(chosen: Choice) -> dict[str, Any]:
     """What the choice itself tells of a mosaic."""
     shifts, gains = chosen.corrections[..., :3], chosen.corrections[..., 3]
     figures = {
-        "crowded_cells": chosen.crowded_cells,
+        "relaxed_cells": asdict(chosen.relaxed),
         "mean_similarity": round(chosen.mean_similarity, 4),
         "mean_shift": round(float(np.linalg.norm(shifts, axis=2).mean()), 3),
         "mean_gain": round(float(gains.mean()), 3),

@@ -2,15 +2,16 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mosaicd.errors import RejectedInputError, TransientError
+from mosaicd.imaging import FloatArray, PixelArray
 from mosaicd.imaging.descriptors import describe, subcells
-from mosaicd.imaging.frames import skip_reason, square_crops
+from mosaicd.imaging.frames import is_same_shot, skip_reason, square_crops
 from mosaicd.jobs.workers import Done, Progress, ReportProgress
 from mosaicd.media.files import content_hash, signature
 from mosaicd.media.kinds import MediaKind, media_kind
@@ -26,6 +27,7 @@ from mosaicd.store.tiles import (
     add_chunk,
     complete_source,
     find_or_add_source,
+    last_shot,
     last_subcells,
 )
 
@@ -138,7 +140,9 @@ class _Splicer:
         self._samples = 0
         with database.read() as session:
             kept = last_subcells(session, source.id)
-        self._previous = {crop: describe(squares[np.newaxis])[0] for crop, squares in kept.items()}
+            self._shot, shot_start = last_shot(session, source.id)
+        self._previous = _described(kept)
+        self._shot_start = _described(shot_start)
 
     @property
     def is_full(self) -> bool:
@@ -147,18 +151,26 @@ class _Splicer:
 
     def take(self, sample: Sample) -> None:
         """Cut a sample into crops and keep those worth keeping."""
+        seen: dict[int, FloatArray] = {}
+        tiles: list[NewTile] = []
         for number, crop in enumerate(square_crops(sample.pixels, edge=self._order.master_edge_pixels)):
             jpeg = encode_master(crop)
             squares = subcells(decode_master(jpeg)[np.newaxis])
-            descriptor = describe(squares)[0]
-            reason = skip_reason(descriptor, self._previous.get(number))
+            seen[number] = describe(squares)[0]
+            reason = skip_reason(seen[number], self._previous.get(number))
             if reason is not None:
                 self._chunk.skipped[reason] += 1
                 continue
-            self._previous[number] = descriptor
-            self._chunk.tiles.append(
+            tiles.append(
                 NewTile(presentation_us=sample.presentation_us, crop=number, jpeg=jpeg, subcells=squares[0])
             )
+        kept = {tile.crop: seen[tile.crop] for tile in tiles}
+        if kept and not is_same_shot(seen, self._shot_start):
+            self._shot += 1
+            self._shot_start = {}
+        self._shot_start = kept | self._shot_start
+        self._previous |= kept
+        self._chunk.tiles += [replace(tile, shot=self._shot) for tile in tiles]
         self._samples += 1
 
     def commit(self, *, next_sample: int, shortfall: str | None = None) -> None:
@@ -170,6 +182,10 @@ class _Splicer:
             add_chunk(session, self._source_id, self._chunk, next_sample=next_sample)
         self._chunk = Chunk()
         self._samples = 0
+
+
+def _described(crops: Mapping[int, PixelArray]) -> dict[int, FloatArray]:
+    return {number: describe(squares[np.newaxis])[0] for number, squares in crops.items()}
 
 
 def _require_unchanged(order: SpliceOrder) -> None:

@@ -1,11 +1,12 @@
 """Tiles and the sources they were cut from."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from mosaicd.imaging import PixelArray
@@ -14,6 +15,7 @@ from mosaicd.imaging.frames import SkipReason
 from mosaicd.store.models import Descriptor, Master, Source, SourceKind, Tile
 
 _QUERY_BATCH = 500
+_SHOTS_A_SOURCE = 2**31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,6 +26,7 @@ class NewTile:
     crop: int
     jpeg: bytes
     subcells: PixelArray
+    shot: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +75,7 @@ def add_chunk(session: Session, source_id: int, chunk: Chunk, *, next_sample: in
             "source_id": source.id,
             "presentation_us": tile.presentation_us,
             "crop": tile.crop,
+            "shot": tile.shot,
         }
         for tile in chunk.tiles
     ]
@@ -100,13 +104,28 @@ def complete_source(
 
 def last_subcells(session: Session, source_id: int) -> dict[int, PixelArray]:
     """The sub-cells of the source's last tile from each crop."""
+    return _first_subcells(session, source_id, Tile.presentation_us.desc())
+
+
+def last_shot(session: Session, source_id: int) -> tuple[int, dict[int, PixelArray]]:
+    """The number of the source's last shot, and the sub-cells of its first tile from each crop; -1 for none."""
+    shot = session.scalar(select(func.max(Tile.shot)).where(Tile.source_id == source_id))
+    if shot is None:
+        return -1, {}
+    return shot, _first_subcells(session, source_id, Tile.presentation_us, Tile.shot == shot)
+
+
+def _first_subcells(
+    session: Session, source_id: int, order: SQLColumnExpression[int], *conditions: ColumnElement[bool]
+) -> dict[int, PixelArray]:
+    """The sub-cells of the source's first tile by that order from each crop."""
     found: dict[int, PixelArray] = {}
     for crop in (0, 1):
         statement = (
             select(Descriptor.subcells)
             .join(Tile, Tile.id == Descriptor.tile_id)
-            .where(Tile.source_id == source_id, Tile.crop == crop)
-            .order_by(Tile.presentation_us.desc())
+            .where(Tile.source_id == source_id, Tile.crop == crop, *conditions)
+            .order_by(order)
             .limit(1)
         )
         stored = session.scalar(statement)
@@ -134,29 +153,41 @@ def live_tiles(session: Session, library_id: int) -> NDArray[np.int64]:
     return np.fromiter(session.scalars(statement.order_by(Tile.id)), np.int64)
 
 
-def load_subcells(
-    session: Session, library_id: int, *, after_tile: int = 0
-) -> tuple[NDArray[np.int64], PixelArray]:
-    """The library's usable tiles with a higher number than `after_tile`, and their sub-cells.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LoadedTiles:
+    """Tiles, and what is compared of them.
 
-    Returns
-    -------
+    Attributes
+    ----------
     tiles : ndarray of int64, shape (N,)
         Ascending.
     subcells : ndarray of uint8, shape (N, 5, 5, 3)
+    shots : ndarray of int64, shape (N,)
+        The same number for tiles of the same shot; a number of its own for a tile of no known shot.
     """
+
+    tiles: NDArray[np.int64]
+    subcells: PixelArray
+    shots: NDArray[np.int64]
+
+
+def load_tiles(session: Session, library_id: int, *, after_tile: int = 0) -> LoadedTiles:
+    """The library's usable tiles with a higher number than `after_tile`."""
+    shot = func.coalesce(Tile.source_id * _SHOTS_A_SOURCE + Tile.shot, -1 - Tile.id)
     statement = (
-        select(Tile.id, Descriptor.subcells)
+        select(Tile.id, shot, Descriptor.subcells)
         .join(Descriptor, Descriptor.tile_id == Tile.id)
         .where(Tile.library_id == library_id, Tile.removed_at.is_(None), Tile.id > after_tile)
         .order_by(Tile.id)
     )
-    tiles: list[int] = []
+    numbers = array("q")
     stored = bytearray()
-    for tile, row in session.execute(statement.execution_options(yield_per=10_000)):
-        tiles.append(tile)
+    for tile, tile_shot, row in session.execute(statement.execution_options(yield_per=10_000)):
+        numbers.append(tile)
+        numbers.append(tile_shot)
         stored += row
-    return np.array(tiles, np.int64), _unpacked(stored)
+    tiles, shots = np.array(numbers, np.int64).reshape(-1, 2).T.copy()
+    return LoadedTiles(tiles=tiles, subcells=_unpacked(stored), shots=shots)
 
 
 def outdated_descriptors(session: Session, library_id: int) -> list[int]:

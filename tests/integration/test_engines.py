@@ -21,7 +21,7 @@ from mosaicd.pipelines.orders import MosaicOrder
 from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind, Mosaic
 from mosaicd.store.mosaics import load_placement, mosaic_of_job
-from mosaicd.store.tiles import load_subcells
+from mosaicd.store.tiles import load_tiles
 from tests.libraries import PHOTOS, fill_library
 
 TILES = 400
@@ -110,9 +110,9 @@ def test_an_engine_is_chosen_by_the_library_and_its_mosaic_toml(studio: Studio) 
     grid = CellGrid.fit(photo.shape, cells_on_long_side=COLUMNS)
     cells = grid.cut(grid.sample(photo, pixels_a_cell=SUBCELLS))
     with studio.database.read() as session:
-        tiles, subcells = load_subcells(session, studio.library_id)
-    positions, _ = nearest_by_squares(cells.reshape(-1, 75), subcells.reshape(-1, 75))
-    np.testing.assert_array_equal(studio.tiles(mosaic).ravel(), tiles[positions])
+        loaded = load_tiles(session, studio.library_id)
+    positions, _ = nearest_by_squares(cells.reshape(-1, 75), loaded.subcells.reshape(-1, 75))
+    np.testing.assert_array_equal(studio.tiles(mosaic).ravel(), loaded.tiles[positions])
 
 
 def test_history_leaves_codebox_as_it_is(studio: Studio) -> None:

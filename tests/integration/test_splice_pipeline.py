@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.jobs.workers import Progress
@@ -24,7 +24,7 @@ from mosaicd.pipelines.splice import SplicePipeline
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import count_tiles, library_named
 from mosaicd.store.models import Descriptor, Master, Source, Tile
-from mosaicd.store.tiles import remove_source, sources_of
+from mosaicd.store.tiles import load_tiles, remove_source, sources_of
 from tests import films
 from tests.stores import new_database
 
@@ -100,7 +100,7 @@ class Studio:
         derived = [column for column in Descriptor.__table__.columns if column.name != "tile_id"]
         with self.database() as database, database.read() as session:
             tiles = session.execute(
-                select(Tile.presentation_us, Tile.crop, Master.jpeg, *derived)
+                select(Tile.presentation_us, Tile.crop, Tile.shot, Master.jpeg, *derived)
                 .join(Master, Master.tile_id == Tile.id)
                 .join(Descriptor, Descriptor.tile_id == Tile.id)
                 .order_by(Tile.presentation_us, Tile.crop)
@@ -409,3 +409,32 @@ def test_pipe_in_the_place_of_a_film_is_never_opened(studio: Studio, tmp_path: P
     pipeline = SplicePipeline(studio.path)
     with contextlib.closing(pipeline._database), pytest.raises(TransientError, match="changed or removed"):
         pipeline.run(order, lambda _progress: None)
+
+
+def test_alike_neighbouring_frames_are_one_shot_and_a_cut_begins_another(
+    studio: Studio, tmp_path: Path
+) -> None:
+    portrait, rocket = (list(itertools.islice(films.pan(name, 1500), 20)) for name in ("astronaut", "rocket"))
+    film = films.encode(tmp_path / "cut.mp4", [*portrait, *rocket, *portrait], rate=10)
+    studio.splice(film, interval=0.5)
+    with studio.database() as database, database.read() as session:
+        rows = session.execute(select(Tile.presentation_us, Tile.shot).order_by(Tile.presentation_us)).all()
+        loaded = load_tiles(session, studio.library_id)
+    shots = [{shot for time, shot in rows if start <= time / 1e6 < start + 2} for start in (0, 2, 4)]
+    assert shots == [{0}, {1}, {2}]
+    assert len(np.unique(loaded.shots)) == 3
+
+
+def test_both_tiles_of_a_photo_are_one_shot_and_tiles_of_unknown_shot_are_their_own(
+    studio: Studio, tmp_path: Path
+) -> None:
+    Image.fromarray(films.photo("coffee")).save(tmp_path / "coffee.png")
+    studio.splice(tmp_path / "coffee.png")
+    with studio.database() as database:
+        with database.read() as session:
+            first, second = load_tiles(session, studio.library_id).shots
+        assert first == second
+        with database.write() as session:
+            session.execute(update(Tile).values(shot=None))
+        with database.read() as session:
+            assert load_tiles(session, studio.library_id).shots.tolist() == [-2, -3]

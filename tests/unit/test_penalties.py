@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mosaicd.matching.penalties import faded_appearances
+from mosaicd.matching.penalties import faded_appearances, with_shots
 
 TILES = np.array([30, 10, 20], np.int64)
 
@@ -39,3 +39,12 @@ def test_without_history_or_tiles_there_is_nothing() -> None:
 def test_the_order_of_events_does_not_matter(events: list[tuple[int, float]]) -> None:
     tiles, ages = [tile for tile, _ in events], [age for _, age in events]
     assert faded(tiles, ages) == pytest.approx(faded(tiles[::-1], ages[::-1]), rel=1e-5)
+
+
+def test_what_a_shot_has_shown_counts_half_for_its_other_tiles() -> None:
+    appearances = np.array([2, 0, 0.5, 0], np.float32)
+    assert with_shots(appearances, np.array([7, 7, 7, 8])).tolist() == [2, 1, 1, 0]
+
+
+def test_what_was_never_used_stays_so() -> None:
+    assert with_shots(np.zeros(3, np.float32), np.array([1, 1, 2])).tolist() == [0, 0, 0]

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mosaicd.imaging.descriptors import MEAN_COLUMNS, describe
 from mosaicd.imaging.figures import repetition
-from mosaicd.matching.engine import Assignment, Rules, uncorrected
+from mosaicd.matching.engine import Assignment, Relaxed, Rules, uncorrected
 from mosaicd.matching.perceptual import PerceptualEngine
 from tests.squares import varied_subcells
 
@@ -25,6 +27,8 @@ def rules(
 ) -> Rules:
     return Rules(
         minimum_distance_cells=distance,
+        minimum_shot_distance_cells=0,
+        maximum_uses=0,
         penalty_step=0.03,
         mirror=mirror,
         color_correction=color_correction,
@@ -67,6 +71,24 @@ def test_without_correction_and_mirror_tiles_are_shown_as_they_are(assignment: A
 
 
 @each_assignment
+def test_shots_are_kept_apart_and_removed_with_their_tiles(assignment: Assignment) -> None:
+    engine = PerceptualEngine(color_correction=0.5)
+    shots = np.arange(500) // 5
+    engine.add(np.arange(500), varied_subcells(500, seed=1), shots)
+    engine.remove(np.arange(100))
+    chosen = engine.choose(
+        CELLS,
+        shape=SHAPE,
+        past_appearances=np.zeros(400, np.float32),
+        rules=replace(rules(assignment), minimum_shot_distance_cells=1, maximum_uses=3),
+    )
+    assert (chosen.tiles >= 100).all()
+    assert repetition(chosen.tiles // 5).touching_share == 0
+    assert repetition(chosen.tiles).most_used_tile_count <= 3
+    assert chosen.relaxed == Relaxed()
+
+
+@each_assignment
 def test_removed_tiles_are_not_chosen(assignment: Assignment) -> None:
     engine = engine_of(np.arange(500))
     engine.remove(np.arange(1000, 1400))
@@ -90,7 +112,7 @@ def test_few_tiles_leave_no_cell_bare(assignment: Assignment) -> None:
     chosen = engine.choose(
         CELLS, shape=SHAPE, past_appearances=np.zeros(3, np.float32), rules=rules(assignment)
     )
-    assert chosen.crowded_cells > 0
+    assert chosen.relaxed.minimum_distance_cells > 0
     assert np.isin(chosen.tiles, np.arange(3)).all()
 
 

@@ -21,6 +21,8 @@ from mosaicd.settings import Settings, load_settings, settings_file
 OTHER_VALUES: dict[str, tuple[str, Any]] = {
     "engine": ("codebox", Engine.CODEBOX),
     "assignment": ("greedy", Assignment.GREEDY),
+    "minimum_shot_distance_cells": ("3", 3),
+    "maximum_uses": ("4", 4),
     "root": ("/srv/elsewhere", Path("/srv/elsewhere")),
     "inbox": ("/srv/in", Path("/srv/in")),
     "outbox": ("/srv/out", Path("/srv/out")),
