@@ -1,6 +1,5 @@
 """From frames to tiles: where to cut, and which crops are worth keeping."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 
 import numpy as np
@@ -12,7 +11,6 @@ from mosaicd.imaging.resampling import resample
 BLACK_LIGHTNESS = 5.0
 BLANK_DETAIL = 1.0
 REPEATED_DISTANCE = 1.0
-SHOT_DISTANCE = 8.0
 _SQUARE_TOLERANCE = 1.02
 
 
@@ -77,24 +75,3 @@ def skip_reason(descriptor: FloatArray, previous: FloatArray | None) -> SkipReas
     if previous is not None and float(np.linalg.norm(descriptor - previous)) < REPEATED_DISTANCE:
         return SkipReason.REPEATED
     return None
-
-
-def is_same_shot(crops: Mapping[int, FloatArray], shot_start: Mapping[int, FloatArray]) -> bool:
-    """Say whether a frame belongs to the shot that began with another frame.
-
-    Parameters
-    ----------
-    crops : mapping of int to ndarray of float32, shape (75,)
-        Descriptors of the frame's crops, by the end that they were cut from.
-    shot_start : mapping of int to ndarray of float32, shape (75,)
-        Those of the first tiles of the shot.
-
-    Notes
-    -----
-    Frames are alike where one of their ends differs by at most 8 (root mean square, CIE76, over the sub-cells). On
-    films from talking heads to animals in motion, between 8 and 10 hardly changes how many shots are found; at 6,
-    a speaker who moves his head begins another. What is compared is the shot's first frame rather than the last,
-    or else a slow pan would make one shot of different pictures.
-    """
-    distances = [float(np.linalg.norm(crops[end] - shot_start[end])) for end in crops if end in shot_start]
-    return min(distances, default=np.inf) <= SHOT_DISTANCE

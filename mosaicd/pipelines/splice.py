@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import numpy as np
 from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.imaging import FloatArray, PixelArray
 from mosaicd.imaging.descriptors import describe, subcells
-from mosaicd.imaging.frames import is_same_shot, skip_reason, square_crops
+from mosaicd.imaging.frames import skip_reason, square_crops
+from mosaicd.imaging.shots import ShotFinder
 from mosaicd.jobs.workers import Done, Progress, ReportProgress
 from mosaicd.media.files import content_hash, signature
 from mosaicd.media.kinds import MediaKind, media_kind
@@ -27,8 +28,8 @@ from mosaicd.store.tiles import (
     add_chunk,
     complete_source,
     find_or_add_source,
-    last_shot,
     last_subcells,
+    shot_starts,
 )
 
 _SAMPLES_A_CHUNK = 50
@@ -140,9 +141,11 @@ class _Splicer:
         self._samples = 0
         with database.read() as session:
             kept = last_subcells(session, source.id)
-            self._shot, shot_start = last_shot(session, source.id)
-        self._previous = _described(kept)
-        self._shot_start = _described(shot_start)
+            starts = list(shot_starts(session, source.id))
+        self._previous = {crop: _described(squares) for crop, squares in kept.items()}
+        self._shots = ShotFinder()
+        for shot, crop, squares in starts:
+            self._shots.resume(shot, {crop: _described(squares)})
 
     @property
     def is_full(self) -> bool:
@@ -156,7 +159,7 @@ class _Splicer:
         for number, crop in enumerate(square_crops(sample.pixels, edge=self._order.master_edge_pixels)):
             jpeg = encode_master(crop)
             squares = subcells(decode_master(jpeg)[np.newaxis])
-            seen[number] = describe(squares)[0]
+            seen[number] = _described(squares[0])
             reason = skip_reason(seen[number], self._previous.get(number))
             if reason is not None:
                 self._chunk.skipped[reason] += 1
@@ -165,12 +168,10 @@ class _Splicer:
                 NewTile(presentation_us=sample.presentation_us, crop=number, jpeg=jpeg, subcells=squares[0])
             )
         kept = {tile.crop: seen[tile.crop] for tile in tiles}
-        if kept and not is_same_shot(seen, self._shot_start):
-            self._shot += 1
-            self._shot_start = {}
-        self._shot_start = kept | self._shot_start
+        if kept:
+            shot = self._shots.shot_of(seen, kept)
+            self._chunk.tiles += [replace(tile, shot=shot) for tile in tiles]
         self._previous |= kept
-        self._chunk.tiles += [replace(tile, shot=self._shot) for tile in tiles]
         self._samples += 1
 
     def commit(self, *, next_sample: int, shortfall: str | None = None) -> None:
@@ -184,8 +185,9 @@ class _Splicer:
         self._samples = 0
 
 
-def _described(crops: Mapping[int, PixelArray]) -> dict[int, FloatArray]:
-    return {number: describe(squares[np.newaxis])[0] for number, squares in crops.items()}
+def _described(squares: PixelArray) -> FloatArray:
+    row: FloatArray = describe(squares[np.newaxis])[0]
+    return row
 
 
 def _require_unchanged(order: SpliceOrder) -> None:

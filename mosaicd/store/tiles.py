@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, SQLColumnExpression, func, insert, select, update
+from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from mosaicd.imaging import PixelArray
@@ -104,34 +104,52 @@ def complete_source(
 
 def last_subcells(session: Session, source_id: int) -> dict[int, PixelArray]:
     """The sub-cells of the source's last tile from each crop."""
-    return _first_subcells(session, source_id, Tile.presentation_us.desc())
-
-
-def last_shot(session: Session, source_id: int) -> tuple[int, dict[int, PixelArray]]:
-    """The number of the source's last shot, and the sub-cells of its first tile from each crop; -1 for none."""
-    shot = session.scalar(select(func.max(Tile.shot)).where(Tile.source_id == source_id))
-    if shot is None:
-        return -1, {}
-    return shot, _first_subcells(session, source_id, Tile.presentation_us, Tile.shot == shot)
-
-
-def _first_subcells(
-    session: Session, source_id: int, order: SQLColumnExpression[int], *conditions: ColumnElement[bool]
-) -> dict[int, PixelArray]:
-    """The sub-cells of the source's first tile by that order from each crop."""
     found: dict[int, PixelArray] = {}
     for crop in (0, 1):
         statement = (
             select(Descriptor.subcells)
             .join(Tile, Tile.id == Descriptor.tile_id)
-            .where(Tile.source_id == source_id, Tile.crop == crop, *conditions)
-            .order_by(order)
+            .where(Tile.source_id == source_id, Tile.crop == crop)
+            .order_by(Tile.presentation_us.desc())
             .limit(1)
         )
         stored = session.scalar(statement)
         if stored is not None:
             found[crop] = _unpacked(stored)[0]
     return found
+
+
+def shot_starts(session: Session, source_id: int) -> Iterator[tuple[int, int, PixelArray]]:
+    """(shot, crop, sub-cells) of the first tile that each shot of the source has from each crop.
+
+    Shots come in the order of their last tiles, so that the one at which the source was left comes last.
+    """
+    firsts = (
+        select(
+            Tile.shot,
+            Tile.crop,
+            func.min(Tile.presentation_us).label("first"),
+            func.max(func.max(Tile.presentation_us)).over(partition_by=Tile.shot).label("last"),
+        )
+        .where(Tile.source_id == source_id, Tile.shot.is_not(None))
+        .group_by(Tile.shot, Tile.crop)
+        .subquery()
+    )
+    statement = (
+        select(firsts.c.shot, firsts.c.crop, Descriptor.subcells)
+        .join(
+            Tile,
+            and_(
+                Tile.source_id == source_id,
+                Tile.crop == firsts.c.crop,
+                Tile.presentation_us == firsts.c.first,
+            ),
+        )
+        .join(Descriptor, Descriptor.tile_id == Tile.id)
+        .order_by(firsts.c.last, firsts.c.shot)
+    )
+    for shot, crop, stored in session.execute(statement):
+        yield shot, crop, _unpacked(stored)[0]
 
 
 def sources_of(session: Session, library_id: int) -> list[Source]:

@@ -9,7 +9,6 @@ from mosaicd.imaging import FloatArray, PixelArray
 from mosaicd.imaging.descriptors import describe, subcells
 from mosaicd.imaging.frames import (
     SkipReason,
-    is_same_shot,
     short_side_size,
     skip_reason,
     square_crops,
@@ -119,14 +118,3 @@ def test_what_an_eye_can_tell_apart_is_kept() -> None:
     assert skip_reason(descriptor(picture(brightness=8)), first) is None
     assert skip_reason(descriptor(picture(blue=12)), first) is None
     assert skip_reason(descriptor(np.ascontiguousarray(picture()[:, ::-1])), first) is None
-
-
-def test_a_frame_alike_at_either_end_belongs_to_the_shot() -> None:
-    start = {0: descriptor(picture()), 1: descriptor(picture(blue=60))}
-    assert is_same_shot({0: descriptor(picture(brightness=8)), 1: descriptor(plain(0, 0, 0))}, start)
-    assert not is_same_shot({0: descriptor(plain(0, 0, 0)), 1: descriptor(plain(200, 0, 0))}, start)
-
-
-def test_what_has_nothing_to_be_alike_to_begins_a_shot() -> None:
-    assert not is_same_shot({0: descriptor(picture())}, {})
-    assert not is_same_shot({0: descriptor(picture())}, {1: descriptor(picture())})
