@@ -1,12 +1,15 @@
 """A study's figures as plots."""
 
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from PIL import Image
 
+from mosaicd.imaging import PixelArray
 from mosaicd.studies.measures import CIELAB, FIXED_KEY, MEAN_SRGB, MEANS, SQUARED_RGB
 from mosaicd.studies.penalty_steps import ARTICLE, PenaltyOutcome
 from mosaicd.studies.search import FORK_MEASURE, MEASURES, Way
@@ -24,6 +27,15 @@ from mosaicd.studies.tables import HEADINGS, Study
 _SHOWN_KEYS = (MEAN_SRGB, "PCA 3, RGB", "PCA 8, RGB", "PCA 16, RGB", f"PCA 12, {CIELAB}", FIXED_KEY)
 _BARRED = ("color_error_1px", "color_error_5px", "ssim_5px", "freckled_share")
 _SHARES = {"freckled_share"}
+_PENALTY_PANELS: dict[str, Callable[[PenaltyOutcome], float]] = {
+    "distinct tiles": lambda each: each.quality.distinct_tiles,
+    "SSIM, 5 px": lambda each: each.quality.ssim_5px,
+    "colour error, 5 px": lambda each: each.quality.color_error_5px,
+    "freckled": lambda each: each.quality.freckled_share,
+    "mean SSIM, 5 x 5": lambda each: each.mean_similarity,
+}
+_COLORS = 64
+_OTHER_COLORS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown")
 _HIGHLIGHT, _PLAIN = "tab:red", "tab:blue"
 
 
@@ -36,12 +48,13 @@ def draw(study: Study, folder: Path) -> list[Path]:
         figures["suspect-3-candidates"] = candidates_chart(study.outcomes)
         figures["suspect-4-measure"] = measure_chart(study.outcomes)
         figures["mending"] = mending_chart(study.outcomes, tile_count=study.tiles)
+        figures["freckles"] = freckle_chart(study.pictures)
     if study.penalties:
         figures["penalties"] = penalty_chart(study.penalties)
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=80)
+        _save(figure, paths[-1])
     return paths
 
 
@@ -122,38 +135,60 @@ def mending_chart(outcomes: Sequence[Outcome], *, tile_count: int) -> Figure:
         f"Mending the fork's way: key to {FIXED_KEY}, candidates to 1,000, measure to {SQUARED_RGB}"
     )
     panels = figure.subplots(1, len(_BARRED))
-    ways = {
-        " + ".join(sorted(mended)) or "the fork": way
-        for mended, way in mended_ways(SQUARED_RGB, tile_count).items()
-    }
+    ways = {_mended_in_words(mended): way for mended, way in mended_ways(SQUARED_RGB, tile_count).items()}
     ways["the original"] = Way(measure=SQUARED_RGB)
     _bars(panels, outcomes, ways, _BARRED, highlight="the fork")
     return figure
 
 
+def freckle_chart(pictures: Mapping[str, PixelArray]) -> Figure:
+    """Excerpts of mosaics side by side."""
+    figure = Figure(figsize=(12, 2.3), layout="constrained")
+    for axes, (label, picture) in zip(figure.subplots(1, len(pictures)), pictures.items(), strict=True):
+        axes.imshow(picture, interpolation="nearest")
+        axes.set_title(label, fontsize="medium")
+        axes.axis("off")
+    return figure
+
+
 def penalty_chart(outcomes: Sequence[PenaltyOutcome]) -> Figure:
     """Repetition and closeness over the penalty step, the other engines as levels beside."""
-    figure = Figure(figsize=(12, 3.8), layout="constrained")
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
     figure.suptitle(f"A growing penalty: {ARTICLE} on the {outcomes[0].photo}")
     article = [each for each in outcomes if each.engine == ARTICLE]
+    others = [each for each in outcomes if each.engine != ARTICLE]
     steps = [each.penalty_step for each in article]
-    panels = figure.subplots(1, 4)
-    for axes, name in zip(panels[:3], ("distinct_tiles", "ssim_5px", "color_error_5px"), strict=True):
-        axes.plot(steps, [getattr(each.quality, name) for each in article], "o-", label=ARTICLE)
-        for each, line in zip(
-            [each for each in outcomes if each.engine != ARTICLE], (":", "--"), strict=True
-        ):
-            axes.axhline(
-                getattr(each.quality, name), color="black", linestyle=line, label=_level_in_words(each)
-            )
-        axes.set(title=HEADINGS.get(name, "distinct tiles"))
-    panels[3].plot(steps, [each.mean_similarity for each in article], "o-")
-    panels[3].set(title="mean SSIM of chosen tiles\n(the article's own figure)")
-    for axes in panels:
-        axes.set(xlabel="penalty step")
+    panels = figure.subplots(1, 5)
+    for axes, (title, figure_of) in zip(panels, _PENALTY_PANELS.items(), strict=True):
+        axes.plot(steps, [figure_of(each) for each in article], "o-", color=_HIGHLIGHT, label=ARTICLE)
+        for each, line in zip(others, (":", "--"), strict=True):
+            if axes is not panels[-1]:  # engines measure similarity each in its own way
+                axes.axhline(figure_of(each), color="black", linestyle=line, label=_level_in_words(each))
+        axes.set(title=title, xlabel="penalty step")
+        if title == HEADINGS["freckled_share"]:
+            _show_scale(axes, "freckled_share")
         axes.grid(alpha=0.3)
-    panels[0].legend(fontsize="small")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write a PNG of few colours, which is a third of the size."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    picture = Image.open(buffer).convert("RGB")
+    picture.quantize(_COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def _mended_in_words(mended: frozenset[str]) -> str:
+    match len(mended):
+        case 0:
+            return "the fork"
+        case 3:
+            return "all three"
+        case _:
+            return " + ".join(sorted(mended))
 
 
 def _level_in_words(outcome: PenaltyOutcome) -> str:
@@ -168,6 +203,7 @@ def _fork_count(outcomes: Sequence[Outcome]) -> int | None:
 
 def _recall_lines(axes: Axes, recalls: Sequence[Recall], keys: Sequence[str], truth: str) -> None:
     counts = sorted({each.count for each in recalls})
+    axes.set_prop_cycle(color=_OTHER_COLORS)
     for key in keys:
         color, width = (_HIGHLIGHT, 2.5) if key == MEAN_SRGB else (None, 1.5)
         shares = [mean_recall(recalls, key, truth, count) for count in counts]

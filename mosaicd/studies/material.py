@@ -26,6 +26,7 @@ _DATA = Path(skimage.data.__file__).parent
 _PHOTOS = {"portrait": "astronaut.png", "cat": "chelsea.png", "mug": "coffee.png"}
 _TILE_EDGE_PIXELS = 2 * SUBCELLS
 _PHOTO_PIXELS_A_CELL = 16
+_EXCERPT_CELLS = 40
 _SEED = 0
 
 
@@ -144,15 +145,20 @@ def unchanged(tiles: NDArray[np.int64], target: Target) -> Choice:
     )
 
 
-def quality(choice: Choice, tiles: Tiles, target: Target) -> Quality:
-    """Paint a mosaic and measure it."""
-    mosaic = render(
+def paint(choice: Choice, tiles: Tiles) -> PixelArray:
+    """Paint a mosaic, 10 pixels a cell."""
+    return render(
         ((tile, tiles.squares[tile]) for tile in np.unique(choice.tiles).tolist()),
         tiles=choice.tiles,
         mirrored=choice.mirrored,
         corrections=choice.corrections,
         tile_edge_pixels=_TILE_EDGE_PIXELS,
     )
+
+
+def quality(choice: Choice, tiles: Tiles, target: Target) -> Quality:
+    """Paint a mosaic and measure it."""
+    mosaic = paint(choice, tiles)
     near, repeats = closeness(mosaic, target.photo, target.grid), repetition(choice.tiles)
     return Quality(
         color_error_1px=near.color_error_1px,
@@ -163,6 +169,14 @@ def quality(choice: Choice, tiles: Tiles, target: Target) -> Quality:
         distinct_tiles=repeats.distinct_tiles,
         most_used_tile_count=repeats.most_used_tile_count,
     )
+
+
+def excerpt(mosaic: PixelArray, target: Target) -> PixelArray:
+    """The upper middle of a mosaic, where faces are: at most 40 x 40 cells, 5 pixels each."""
+    shown = resample(mosaic, rows=target.grid.rows * SUBCELLS, columns=target.grid.columns * SUBCELLS)
+    left = max(0, target.grid.columns - _EXCERPT_CELLS) // 2 * SUBCELLS
+    size = _EXCERPT_CELLS * SUBCELLS
+    return shown[:size, left : left + size]
 
 
 def _square(jpeg: bytes) -> tuple[PixelArray, PixelArray]:

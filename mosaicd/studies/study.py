@@ -14,8 +14,11 @@ from mosaicd.studies import tables
 from mosaicd.studies.charts import draw
 from mosaicd.studies.material import Target, Tiles, photo_files, read_target, read_tiles
 from mosaicd.studies.penalty_steps import penalty_outcomes
-from mosaicd.studies.suspects import examine, guilt
+from mosaicd.studies.suspects import examine, guilt, pictures
 from mosaicd.studies.tables import Study
+
+_PAGE_COLUMNS = 110
+"""Where tables are written to a file or a pipe, which have no edge."""
 
 
 class Part(StrEnum):
@@ -124,11 +127,14 @@ def _studied(
         outcomes=outcomes,
         guilt=list(guilt(outcomes, tile_count=len(tiles.squares))) if outcomes else [],
         penalties=penalties,
+        pictures=pictures(outcomes, tiles, targets[0]) if outcomes else {},
     )
 
 
 def _print(study: Study) -> None:
     console = Console()
+    if not console.is_terminal:
+        console.width = _PAGE_COLUMNS
     if study.recalls:
         console.print(tables.recall_table(study.recalls))
         console.print(tables.outcome_table(study.outcomes))

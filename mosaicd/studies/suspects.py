@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mosaicd.imaging import PixelArray
 from mosaicd.matching.mean_color_ssim import CANDIDATES
-from mosaicd.studies.material import Quality, Target, Tiles, quality, unchanged
+from mosaicd.studies.material import Quality, Target, Tiles, excerpt, paint, quality, unchanged
 from mosaicd.studies.measures import CIELAB, FIXED_KEY, MEAN_SRGB, MEANS, SQUARED_RGB, keys
 from mosaicd.studies.search import FORK_MEASURE, MEASURES, Found, Way, recall, search
 
@@ -42,12 +44,22 @@ class Recall:
     share: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outcome:
-    """A mosaic, and the way in which its tiles were chosen."""
+    """A mosaic, and the way in which its tiles were chosen.
+
+    Attributes
+    ----------
+    photo : str
+    way : Way
+    tiles : ndarray of int64, shape (N,)
+        For each cell.
+    quality : Quality
+    """
 
     photo: str
     way: Way
+    tiles: NDArray[np.int64]
     quality: Quality
 
 
@@ -97,11 +109,31 @@ def examine(target: Target, tiles: Tiles) -> tuple[list[Recall], list[Outcome]]:
     found = search(target.cells, tiles.subcells, keys=keys(tiles.subcells), truths=TRUTHS, ways=tried)
     outcomes = [
         Outcome(
-            photo=target.name, way=way, quality=quality(unchanged(found.winners[way], target), tiles, target)
+            photo=target.name,
+            way=way,
+            tiles=chosen,
+            quality=quality(unchanged(chosen, target), tiles, target),
         )
-        for way in tried
+        for way, chosen in found.winners.items()
     ]
     return list(_recalls(target, found, len(tiles.subcells))), outcomes
+
+
+def pictures(outcomes: Sequence[Outcome], tiles: Tiles, target: Target) -> dict[str, PixelArray]:
+    """Excerpts of a photo's mosaics, from the fork's way to the original's."""
+    mended = mended_ways(SQUARED_RGB, len(tiles.subcells))
+    chosen = {each.way: each.tiles for each in outcomes if each.photo == target.name}
+    ways = {
+        "the fork": mended[frozenset()],
+        "more candidates": mended[frozenset({"candidates"})],
+        "other key": mended[frozenset({"key"})],
+        "other measure": mended[frozenset({"measure"})],
+        "key and measure": mended[frozenset({"key", "measure"})],
+        "the original": Way(measure=SQUARED_RGB),
+    }
+    return {
+        label: excerpt(paint(unchanged(chosen[way], target), tiles), target) for label, way in ways.items()
+    }
 
 
 def mended_ways(measure: str, tile_count: int) -> dict[frozenset[str], Way]:

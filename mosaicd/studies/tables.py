@@ -3,19 +3,30 @@
 import csv
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich.console import JustifyMethod
 from rich.table import Table
 
-from mosaicd.studies.material import Quality
+from mosaicd.imaging import PixelArray
 from mosaicd.studies.penalty_steps import PenaltyOutcome
 from mosaicd.studies.search import Way
 from mosaicd.studies.suspects import FIGURES, TRUTHS, Guilt, Outcome, Recall, mean_figure, mean_recall
 
-_SHOWN_COUNTS = (10, 40, 100, 1000)
+_SHOWN_COUNTS = (40, 1000)
+_PENALTY_COLUMNS = {
+    "engine": "engine",
+    "penalty_step": "step",
+    "mean_similarity": "alike",
+    "color_error_5px": "error",
+    "ssim_5px": "SSIM",
+    "freckled_share": "freckled",
+    "distinct_tiles": "distinct",
+    "most_used_tile_count": "most used",
+}
 HEADINGS = {
     "color_error_1px": "colour error, 1 px",
     "color_error_5px": "colour error, 5 px",
@@ -40,6 +51,8 @@ class Study:
         Share of the cells that are flat, of each photo.
     recalls, outcomes, guilt, penalties : sequence
         Empty where that part was not asked for.
+    pictures : dict
+        Excerpts of mosaics of the first photo, by how they were made.
     """
 
     library: str
@@ -50,6 +63,7 @@ class Study:
     outcomes: Sequence[Outcome] = ()
     guilt: Sequence[Guilt] = ()
     penalties: Sequence[PenaltyOutcome] = ()
+    pictures: Mapping[str, PixelArray] = field(default_factory=dict)
 
 
 def way_in_words(way: Way) -> str:
@@ -84,12 +98,14 @@ def write_files(study: Study, folder: Path) -> list[Path]:
 
 def recall_table(recalls: Sequence[Recall]) -> Table:
     """Recall by key, for each measure that says what is best, on the mean over the photos."""
-    table = Table(title="Share of cells whose best tile of all is among the k nearest by the key")
-    table.add_column("key")
+    table = Table(
+        title="Share of cells whose best tile of all, by the measure, is among the k nearest by the key"
+    )
+    table.add_column("key", no_wrap=True)
     counts = [count for count in _SHOWN_COUNTS if any(each.count == count for each in recalls)]
     for truth in TRUTHS:
         for count in counts:
-            table.add_column(f"best by {truth}, k = {count:,}", justify="right")
+            table.add_column(f"{truth}\nk = {count:,}", justify="right")
     for key in dict.fromkeys(each.key for each in recalls):
         shares = [mean_recall(recalls, key, truth, count) for truth in TRUTHS for count in counts]
         table.add_row(key, *(f"{share:.1%}" for share in shares))
@@ -99,9 +115,9 @@ def recall_table(recalls: Sequence[Recall]) -> Table:
 def outcome_table(outcomes: Sequence[Outcome]) -> Table:
     """Figures of the mosaics by each way, on the mean over the photos."""
     table = Table(title="Mosaics by way of choosing tiles")
-    table.add_column("from; the best by")
+    table.add_column("from; the best by", no_wrap=True)
     for heading in HEADINGS.values():
-        table.add_column(heading, justify="right")
+        table.add_column(heading.replace(", ", "\n").replace("colour ", "colour\n"), justify="right")
     for way in dict.fromkeys(each.way for each in outcomes):
         values = {figure: mean_figure(outcomes, way, figure) for figure in FIGURES}
         table.add_row(way_in_words(way), *(_shown(figure, value) for figure, value in values.items()))
@@ -111,8 +127,9 @@ def outcome_table(outcomes: Sequence[Outcome]) -> Table:
 def guilt_table(guilt: Sequence[Guilt]) -> Table:
     """What mending each suspect does."""
     table = Table(title="What mending one thing changes: alone; last of all; shared out over all orders")
-    for heading in ("measure mended to", "figure", "suspect", "alone", "last", "shared"):
-        table.add_column(heading, justify="left" if heading in {"figure", "suspect"} else "right")
+    for heading in ("measure", "figure", "suspect", "alone", "last", "shared"):
+        justify: JustifyMethod = "left" if heading in {"figure", "suspect"} else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)
     for each in guilt:
         changes = (f"{change:+.3f}" for change in (each.alone, each.last, each.shared))
         table.add_row(each.measure, HEADINGS[each.figure], each.suspect, *changes)
@@ -122,24 +139,26 @@ def guilt_table(guilt: Sequence[Guilt]) -> Table:
 def penalty_table(outcomes: Sequence[PenaltyOutcome]) -> Table:
     """Figures by penalty step."""
     table = Table(title="Penalty steps")
-    names = ["engine", "penalty_step", "mean_similarity", *(field.name for field in fields(Quality))]
-    for name in names:
-        table.add_column(HEADINGS.get(name, name.replace("_", " ")), justify="right")
+    for heading in _PENALTY_COLUMNS.values():
+        table.add_column(heading, justify="right", no_wrap=heading == "engine")
     for each in outcomes:
         row = _flat(each)
-        table.add_row(*(_shown(name, row[name]) for name in names))
+        table.add_row(*(_shown(name, row[name]) for name in _PENALTY_COLUMNS))
     return table
 
 
 def _flat(outcome: PenaltyOutcome) -> dict[str, Any]:
     row = asdict(outcome)
-    return {**row, **row.pop("quality")}
+    figures = row.pop("quality")
+    return {**row, **figures}
 
 
 def _shown(name: str, value: Any) -> str:  # noqa: ANN401
     match value:
         case float() if name.endswith("share"):
             return f"{value:.1%}"
+        case float() if name.startswith("color"):
+            return f"{value:.2f}"
         case float():
             return f"{value:.3f}"
         case int():

@@ -21,6 +21,7 @@ SUSPECT_FILES = {
     "suspect-3-candidates.png",
     "suspect-4-measure.png",
     "mending.png",
+    "freckles.png",
     "recall.csv",
     "mosaics.csv",
     "guilt.csv",
@@ -73,6 +74,8 @@ def test_study_writes_plots_and_figures_of_three_photos(
     assert {row["engine"] for row in found["penalties"]} == {"mean-color-ssim", "codebox", "perceptual"}
     with (folder / "mosaics.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == len(found["mosaics"])
+    for name, rows in (("mosaics", found["mosaics"]), ("penalties", found["penalties"])):
+        assert all(not isinstance(value, (dict, list)) for row in rows for value in row.values()), name
 
 
 @pytest.mark.usefixtures("_library")
