@@ -62,6 +62,19 @@ def publish(
     """
     data = json.dumps(report, ensure_ascii=True, separators=(",", ":")).encode()
     write_whole(outbox / report_path(stem), data, staging=staging)
+    write_image(
+        mosaic,
+        outbox / image_path(stem, output_format),
+        staging=staging,
+        output_format=output_format,
+        output_quality=output_quality,
+    )
+
+
+def write_image(
+    mosaic: PixelArray, path: Path, *, staging: Path, output_format: OutputFormat, output_quality: int
+) -> None:
+    """Let a mosaic's image appear at `path`, whole; OSError if it cannot be written."""
     rows, columns = mosaic.shape[:2]
     image = Image.frombuffer("RGB", (columns, rows), mosaic, "raw", "RGB", 0, 1)
     options: dict[OutputFormat, dict[str, Any]] = {
@@ -69,5 +82,5 @@ def publish(
         OutputFormat.PNG: {"compress_level": 4},
         OutputFormat.WEBP: {"quality": output_quality, "method": 2},
     }
-    with staged(outbox / image_path(stem, output_format), staging=staging) as place:
+    with staged(path, staging=staging) as place:
         image.save(place, format=output_format.name, icc_profile=_SRGB_PROFILE, **options[output_format])

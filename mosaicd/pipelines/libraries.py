@@ -41,7 +41,7 @@ class LibraryEngines:
     def current(self, library_id: int, appearance: Appearance) -> matching.Engine:
         """The engine that this appearance asks for, with every tile that the library has now."""
         key = (library_id, appearance.engine, appearance.color_correction)
-        engine = self._engines.pop(key, None) or _new_engine(appearance)
+        engine = self._engines.pop(key, None) or new_engine(appearance)
         self._make_outdated_anew(library_id)
         with self._database.read() as session:
             _bring_up_to_date(session, library_id, engine)
@@ -64,7 +64,8 @@ class LibraryEngines:
                 replace_subcells(session, [tile for tile, _ in pairs], squares)
 
 
-def _new_engine(appearance: Appearance) -> matching.Engine:
+def new_engine(appearance: Appearance) -> matching.Engine:
+    """The engine that this appearance asks for, without tiles."""
     match appearance.engine:
         case Engine.PERCEPTUAL:
             return PerceptualEngine(color_correction=appearance.color_correction)

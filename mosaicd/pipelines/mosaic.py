@@ -39,7 +39,7 @@ from mosaicd.store.mosaics import (
 )
 from mosaicd.store.tiles import masters
 
-_PHOTO_PIXELS_A_CELL = 16
+PHOTO_PIXELS_A_CELL = 16
 
 
 @dataclass(slots=True)
@@ -94,13 +94,13 @@ class MosaicPipeline:
             photo = read_photo(
                 order.file,
                 photo_pixels_limit=order.photo_pixels_limit,
-                long_side_pixels=appearance.cells_on_long_side * _PHOTO_PIXELS_A_CELL,
+                long_side_pixels=appearance.cells_on_long_side * PHOTO_PIXELS_A_CELL,
             )
             if signature(order.file) != order.signature:
                 message = "the photo was changed or removed while it was being read"
                 raise TransientError(message)
             grid = CellGrid.fit(photo.shape, cells_on_long_side=appearance.cells_on_long_side)
-            _require_writable_size(grid, appearance, order.mosaic_pixels_limit)
+            require_writable_size(grid, appearance, order.mosaic_pixels_limit)
         if mosaic is None:
             mosaic, placement = self._place(order, appearance, photo, grid, sha256, stages)
         else:
@@ -180,7 +180,7 @@ class MosaicPipeline:
                 rows=grid.rows,
                 columns=grid.columns,
                 created_at=order.now,
-                figures=_figures(chosen),
+                figures=figures_of(chosen),
             )
             record_mosaic(session, mosaic, placement)
         return mosaic, placement
@@ -259,7 +259,7 @@ def _facts(mosaic: Mosaic) -> dict[str, Any]:
     }
 
 
-def _figures(chosen: Choice) -> dict[str, Any]:
+def figures_of(chosen: Choice) -> dict[str, Any]:
     """What the choice itself tells of a mosaic."""
     shifts, gains = chosen.corrections[..., :3], chosen.corrections[..., 3]
     figures = {
@@ -287,7 +287,8 @@ def _appearance(order: MosaicOrder, mosaic: Mosaic | None) -> tuple[Appearance, 
         return order.appearance, str(error)
 
 
-def _require_writable_size(grid: CellGrid, appearance: Appearance, pixels_limit: int) -> None:
+def require_writable_size(grid: CellGrid, appearance: Appearance, pixels_limit: int) -> None:
+    """Raise RejectedInputError if a mosaic of this appearance would be larger than it may be."""
     height, width = grid.rows * appearance.tile_edge_pixels, grid.columns * appearance.tile_edge_pixels
     longest = appearance.output_format.edge_limit_pixels
     if max(height, width) > longest:
