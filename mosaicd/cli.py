@@ -42,6 +42,9 @@ app = typer.Typer(
     add_completion=True,
 )
 
+bench = typer.Typer(help="Measures how fast this machine works.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
 Root = Annotated[
     Path | None, typer.Option("--root", readable=False, help="The folder with inbox and outbox.")
 ]
@@ -280,6 +283,48 @@ def study(
             say=lambda doing: typer.echo(doing, err=True),
         )
     _echo_lines([_shown(path) for path in written], otherwise="nothing was studied")
+
+
+@bench.command()
+def matching(
+    root: Root = None,
+    config: Config = None,
+    sets: Sets = None,
+    tiles: Annotated[
+        str, typer.Option("--tiles", help="How many tiles, one number or several.")
+    ] = "2000,20000,190000",
+    cells: Annotated[int, typer.Option("--cells", min=1, help="How many cells.")] = 6912,
+    engines: Annotated[
+        str, typer.Option("--engines", help="Which engines.")
+    ] = "perceptual,codebox,mean-color-ssim",
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often; medians are shown.")] = 5,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", readable=False, help="Write the figures to this file too.")
+    ] = None,
+    library: Annotated[
+        str | None, typer.Option("--library", help="Use this library's tiles, not made up ones.")
+    ] = None,
+) -> None:
+    """Measure engines against exhaustive search, plain loops and FAISS (if installed), in one run."""
+    from mosaicd.studies import matching_bench
+
+    counts = matching_bench.counts_in(tiles)
+    chosen = matching_bench.engines_in(engines)
+    material = None
+    if library is not None:
+        with _store(_load(root, config, sets)) as database:
+            with database.read() as session:
+                library_id = _library(session, library).id
+            material = matching_bench.library_tiles(database, library_id)
+    matching_bench.run(
+        counts=counts,
+        cells=cells,
+        engines=chosen,
+        rounds=rounds,
+        library=material,
+        json_file=json_file,
+        say=lambda doing: typer.echo(doing, err=True),
+    )
 
 
 @app.callback(invoke_without_command=True)

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from mosaicd.imaging import FloatArray
 from mosaicd.matching.leaves import LEAF_ROWS, Partition
 
+THREADS = 2
+"""How many threads a search uses."""
+
 _QUERY_BLOCK = 9216
 _PROBED_LEAVES = 2
 _PLACES = 32
@@ -19,10 +22,10 @@ _PAIRS_LIMIT = 3_000_000
 _PAIRS_A_STEP = 16_384
 _BOX_VALUES = 60_000
 _LEAVES_A_TASK = 32
+_TASKS_A_THREAD = 4
 _LINES = 832
 _UNTHREADED_PRODUCT = 2**18
 _PRODUCT_VALUES = 2**19
-_THREADS = 2
 _RELATIVE_SLACK = 2e-5
 _ABSOLUTE_SLACK = 1e-5
 
@@ -77,7 +80,7 @@ def search(
     probed = min(_PROBED_LEAVES + _PLACES_A_CANDIDATE * count // _PLACES, len(leaves))
     size = max(1, min(_QUERY_BLOCK, _PLACES_LIMIT // (probed * _PLACES)) // forms)
     waiting = [(start, min(start + size, total)) for start in range(0, total, size)][::-1]
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         while waiting:
             start, stop = waiting.pop()
             block = _Block(
@@ -115,7 +118,7 @@ class _Block:
         limits = np.tile(self._limits(count, probed), self.forms)
         keys = np.ascontiguousarray(self.queries[:, : self.leaves.means.shape[1]].T)
         at_once = max(1, _BOX_VALUES // keys.size)
-        step = max(at_once, _LEAVES_A_TASK)
+        step = max(at_once, _leaves_a_task(len(self.leaves)))
 
         def within(first: int) -> list[_Pairs] | None:
             return self._within(range(first, min(first + step, len(self.leaves))), at_once, keys, limits)
@@ -139,16 +142,17 @@ class _Block:
         order = np.argsort(near, axis=None, kind="stable")
         bounds = np.searchsorted(near.ravel()[order], np.arange(len(self.leaves) + 1))
         asked = np.flatnonzero(np.diff(bounds))
+        step = _leaves_a_task(len(asked))
         lowest = np.full((len(self.queries), probed, _PLACES), np.inf, np.float32)
 
         def probe(first: int) -> None:
             comparison = _Comparison(self.descriptors, self.queries)
-            for leaf in asked[first : first + _LEAVES_A_TASK].tolist():
+            for leaf in asked[first : first + step].tolist():
                 lines, places = np.divmod(order[bounds[leaf] : bounds[leaf + 1]], probed)
                 for block, squares, own, slack in comparison.squares(self.leaves.rows(leaf), lines):
                     lowest[lines[block], places[block]] = _folded(squares) + (own + slack)[:, np.newaxis]
 
-        list(self.pool.map(probe, range(0, len(asked), _LEAVES_A_TASK)))
+        list(self.pool.map(probe, range(0, len(asked), step)))
         together = lowest.reshape(self.forms, self.size, -1).swapaxes(0, 1).reshape(self.size, -1)
         if count > together.shape[1]:
             return np.full(self.size, np.inf, np.float32)
@@ -262,6 +266,11 @@ class _Comparison:
             np.matmul(self._lines[: pieces * piece].reshape(pieces, piece, -1), columns, out=products)
             slack = _RELATIVE_SLACK * (own + farthest) + _ABSOLUTE_SLACK
             yield block, products.reshape(-1, len(rows))[:count], own, slack
+
+
+def _leaves_a_task(leaves: int) -> int:
+    """How many leaves at a time keep all threads at work to the end."""
+    return max(1, min(_LEAVES_A_TASK, leaves // (_TASKS_A_THREAD * THREADS)))
 
 
 def _unthreaded_lines(columns: FloatArray) -> int:

@@ -1,4 +1,4 @@
-"""What growing the index costs against building it anew, and what two trees cost against one.
+"""What growing the index costs against building it anew, and what two partitions cost against one.
 
 Run with ``python -m tests.benchmarks.index_growth``. Both sides alternate in one run; read the ratios.
 """
@@ -27,7 +27,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def index_of(descriptors: FloatArray) -> TileIndex:
-    """An index whose trees are built."""
+    """An index whose partition is made."""
     index = TileIndex(np.ones(COLUMNS, np.float32))
     index.add(np.arange(len(descriptors)), descriptors)
     index.nearest(descriptors[:1], count=_PROBE_COUNT)
@@ -60,7 +60,7 @@ def main() -> None:
     print(f"building anew each time: {statistics.mean(rebuilds) * 1000:.1f} ms each,")
     print(f"ratio {statistics.mean(growths) / statistics.mean(rebuilds):.3f}")
     print(
-        f"queries for {CELLS} cells, two trees against one: median {statistics.median(query_ratios):.2f}"
+        f"queries for {CELLS} cells, two partitions against one: median {statistics.median(query_ratios):.2f}"
         f" (min {min(query_ratios):.2f}, max {max(query_ratios):.2f})"
     )
 

@@ -7,16 +7,11 @@ from hypothesis.extra import numpy as arrays
 from mosaicd.imaging import PixelArray
 from mosaicd.matching.codebox import CodeboxEngine, nearest_by_squares
 from mosaicd.matching.engine import Relaxed, uncorrected
+from mosaicd.studies.references import codebox_tile
 from tests.photo_cells import THREE_PHOTOS, photo_cells, rules, varied_tiles
 from tests.squares import varied_subcells
 
 NO_TILES = np.empty(0, np.int64)
-
-
-def reference(cell: PixelArray, tiles: PixelArray) -> int:
-    """The original's rule: the first tile with the smallest sum of squared differences."""
-    differences = np.square(tiles.astype(np.int64) - cell.astype(np.int64)).sum(axis=(1, 2, 3))
-    return int(differences.argmin())
 
 
 def never_used(tiles: int) -> np.ndarray:
@@ -30,7 +25,7 @@ def test_every_cell_gets_the_tile_of_the_plain_reference(name: str) -> None:
     engine = CodeboxEngine()
     engine.add(np.arange(5000), tiles)
     chosen = engine.choose(cells, shape=shape, past_appearances=never_used(5000), rules=rules())
-    assert chosen.tiles.ravel().tolist() == [reference(cell, tiles) for cell in cells]
+    assert chosen.tiles.ravel().tolist() == [codebox_tile(cell, tiles) for cell in cells]
 
 
 levels = st.sampled_from([0, 1, 2, 254, 255]) | st.integers(0, 255)

@@ -3,8 +3,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from numpy.typing import NDArray
-from skimage.metrics import structural_similarity
 
 from mosaicd.imaging import FloatArray, PixelArray
 from mosaicd.matching.engine import uncorrected
@@ -15,38 +13,9 @@ from mosaicd.matching.mean_color_ssim import (
     nearest_by_mean,
     structural_similarities,
 )
+from mosaicd.studies.references import by_mean_color, mean_color_ssim_tiles, similarity
 from tests.photo_cells import THREE_PHOTOS, photo_cells, rules, varied_tiles
 from tests.squares import varied_subcells
-
-
-def similarity(cell: PixelArray, tile: PixelArray) -> float:
-    return float(structural_similarity(cell, tile, channel_axis=2, data_range=255, win_size=3))
-
-
-def reference(
-    cells: PixelArray, tiles: PixelArray, *, count: int, step: float, past_appearances: FloatArray
-) -> list[int]:
-    """The fork's rule, cell by cell and candidate by candidate."""
-    penalties = past_appearances.astype(float) * step
-    winners = []
-    for cell in cells:
-        best, best_score = -1, -1.0
-        for candidate in by_mean(cell, tiles)[:count].tolist():
-            score = similarity(cell, tiles[candidate]) - penalties[candidate]
-            if best == -1 or score > best_score:
-                best, best_score = candidate, max(score, -1.0)
-            if score > 0.98:
-                break
-        penalties[best] += step
-        winners.append(best)
-    return winners
-
-
-def by_mean(cell: PixelArray, tiles: PixelArray) -> NDArray[np.int64]:
-    """All tiles, nearest mean colour first."""
-    differences = tiles.sum(axis=(1, 2), dtype=int) - cell.sum(axis=(0, 1), dtype=int)
-    order: NDArray[np.int64] = np.square(differences).sum(axis=1).argsort(kind="stable")
-    return order
 
 
 def engine_of(tiles: PixelArray, *, candidates: int = CANDIDATES) -> MeanColorSsimEngine:
@@ -67,7 +36,7 @@ def test_every_cell_gets_the_tile_of_the_plain_reference(name: str) -> None:
     chosen = engine_of(tiles).choose(
         cells, shape=shape, past_appearances=past, rules=rules(penalty_step=0.03)
     )
-    expected = reference(cells, tiles, count=40, step=0.03, past_appearances=past)
+    expected = mean_color_ssim_tiles(cells, tiles, count=40, step=0.03, past_appearances=past)
     assert chosen.tiles.ravel().tolist() == expected
 
 
@@ -77,7 +46,7 @@ def test_a_hundred_candidates_are_as_the_plain_reference_has_them() -> None:
     chosen = engine_of(tiles, candidates=LATER_CANDIDATES).choose(
         cells, shape=shape, past_appearances=never_used(1000), rules=rules(penalty_step=0.03)
     )
-    expected = reference(cells, tiles, count=100, step=0.03, past_appearances=never_used(1000))
+    expected = mean_color_ssim_tiles(cells, tiles, count=100, step=0.03, past_appearances=never_used(1000))
     assert chosen.tiles.ravel().tolist() == expected
 
 
@@ -107,7 +76,9 @@ def test_candidates_are_the_nearest_by_mean_and_the_first_among_equals(
     cells: PixelArray, tiles: PixelArray, count: int
 ) -> None:
     found = nearest_by_mean(cells, tiles, count=count)
-    expected = [by_mean(cell.reshape(5, 5, 3), tiles.reshape(-1, 5, 5, 3))[:count].tolist() for cell in cells]
+    expected = [
+        by_mean_color(cell.reshape(5, 5, 3), tiles.reshape(-1, 5, 5, 3))[:count].tolist() for cell in cells
+    ]
     assert found.tolist() == expected
 
 
@@ -170,7 +141,7 @@ def test_where_every_score_is_below_minus_one_the_nearest_colour_is_taken() -> N
     cell = varied_subcells(1, seed=2)
     past = np.linspace(90, 70, 20).astype(np.float32)
     chosen = engine_of(tiles).choose(cell, shape=(1, 1), past_appearances=past, rules=rules(penalty_step=0.5))
-    assert chosen.tiles.item() == by_mean(cell[0], tiles)[0]
+    assert chosen.tiles.item() == by_mean_color(cell[0], tiles)[0]
 
 
 def test_tiles_are_shown_as_they_are() -> None:
