@@ -8,6 +8,9 @@ Makers are looked for in ``--programs`` and on the path; one that is missing is 
 Install ``phomo``, ``mosaicraft`` and ``photomosaic-video`` from PyPI, in an environment of their own, and
 ``metapixel`` from Debian. codebox/mosaic and hanzhi713/image-collage-maker are no packages: make executables that
 start them, ``codebox-mosaic`` (photo, tiles, output; ENLARGEMENT 5) and ``image-collage-maker`` (its options).
+
+mosaicraft and photomosaic-video blend the photo itself into their tiles, which brings their mosaics closer to it
+than their choice of tiles does.
 """
 
 import argparse
