@@ -173,7 +173,7 @@ class _Block:
             lines[: len(keys), :-1] = keys
             products = lines.reshape(-1, piece, len(columns)) @ columns
             offsets = products.reshape(-1, len(means))[: len(keys)]
-            return np.argpartition(offsets, count - 1, axis=1)[:, :count]
+            return np.argpartition(offsets, count - 1, axis=1)[:, :count].copy()
 
         return np.concatenate(list(self.pool.map(nearest, range(0, len(self.queries), step))))
 
