@@ -11,13 +11,7 @@ from mosaicd.matching.engine import Assignment, Choice, Rules
 from mosaicd.matching.index import Candidates, TileIndex
 from mosaicd.matching.toning import column_weights, corrections, toned
 
-_CANDIDATES = {Assignment.GREEDY: 64, Assignment.DIFFUSION: 64, Assignment.OPTIMAL: 256}
-"""For each cell. More make the optimal assignment better (20,000 tiles, each used once: SSIM .490 with 64, .503
-with 256, .520 with 512, in three times the time), the others hardly."""
-
-_USES_TO_SPARE = 2
-"""How many times more often than evenly all tiles may be used by optimal assignment, if no limit is set."""
-
+_CANDIDATES = 64
 _BATCH = 20_000
 
 
@@ -58,7 +52,11 @@ class PerceptualEngine:
     ) -> Choice:
         """Choose a tile for each cell; see `Engine.choose`."""
         described = describe(cells)
-        found = self._index.nearest(described, count=_CANDIDATES[rules.assignment], mirror=rules.mirror)
+        count = _CANDIDATES
+        if rules.assignment is Assignment.OPTIMAL:
+            rules = optimal.with_limited_uses(rules, cells=len(cells), tiles=len(self.tiles))
+            count = optimal.candidates_wanted(len(cells), rules.maximum_uses)
+        found = self._index.nearest(described, count=count, mirror=rules.mirror)
         board = Board(shape, past_appearances, self._shots, rules)
         placed, asked = self._assign(self._toned(found, described, rules), described, board, rules)
         toning = corrections(
@@ -80,7 +78,7 @@ class PerceptualEngine:
 
         def ask(cell: int, is_allowed: NDArray[np.bool_]) -> Candidates:
             found = self._index.nearest_allowed(
-                cells[cell], is_allowed, count=_CANDIDATES[rules.assignment], mirror=rules.mirror
+                cells[cell], is_allowed, count=_CANDIDATES, mirror=rules.mirror
             )
             return self._toned(found, cells[cell : cell + 1], rules)
 
@@ -97,9 +95,8 @@ class PerceptualEngine:
             case Assignment.GREEDY:
                 return greedy.assign(candidates, board=board, detail=detail(cells), ask=ask), cells
             case Assignment.OPTIMAL:
-                most_uses = rules.maximum_uses or -(-_USES_TO_SPARE * len(cells) // len(self.tiles))
                 placed = optimal.assign(
-                    candidates, board=board, detail=detail(cells), most_uses=most_uses, ask=ask
+                    candidates, board=board, detail=detail(cells), most_uses=rules.maximum_uses, ask=ask
                 )
                 return placed, cells
 

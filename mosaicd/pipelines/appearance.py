@@ -62,7 +62,12 @@ class Appearance(BaseModel):
         ),
     ] = 1
     maximum_uses: Annotated[
-        int, Field(ge=0, description="A tile is used at most so often in a mosaic; 0: no limit.")
+        int,
+        Field(
+            ge=0,
+            description="A tile is used at most so often in a mosaic; 0: no limit (with optimal assignment: twice "
+            "an even share).",
+        ),
     ] = 0
     mirror: Annotated[
         bool, Field(description="Whether tiles may be mirrored; false for films with writing in them.")
