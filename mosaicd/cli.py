@@ -18,6 +18,7 @@ from mosaicd import check as checks
 from mosaicd import status as reports
 from mosaicd.daemon import AlreadyRunningError, Daemon
 from mosaicd.errors import CorruptStateError, MosaicdError, SettingsError
+from mosaicd.intake.names import APPEARANCE_FILE, DEFAULT_LIBRARY
 from mosaicd.jobs.originals import Folders, reason_path
 from mosaicd.jobs.queue import JobQueue, rejected_jobs_named
 from mosaicd.logs import complain, configure_logs
@@ -325,6 +326,70 @@ def matching(
         json_file=json_file,
         say=lambda doing: typer.echo(doing, err=True),
     )
+
+
+@app.command()
+def compare(
+    photo: Annotated[Path, typer.Argument(help="The photo, of any kind that could be dropped.")],
+    library: Annotated[str, typer.Option("--library", help="Whose tiles and settings to use.")],
+    out: Annotated[Path, typer.Option("--out", help="A folder for mosaics, contact sheet and tables.")],
+    root: Root = None,
+    config: Config = None,
+    sets: Sets = None,
+    engines: Annotated[
+        str,
+        typer.Option(
+            "--engines", metavar="NAME,NAME", help="Only these, such as perceptual-diffusion,codebox."
+        ),
+    ] = "",
+    at: Annotated[
+        list[str] | None,
+        typer.Option("--at", metavar="DOWN,ACROSS", help="Look closely here too, in percent: 20,45."),
+    ] = None,
+    *,
+    with_history: Annotated[
+        bool,
+        typer.Option(
+            "--with-history",
+            help="Let earlier mosaics count, as for a photo dropped now; else all tiles start alike.",
+        ),
+    ] = False,
+) -> None:
+    """Make a photo's mosaic by every engine and strategy, side by side, with figures; nothing is charged."""
+    from mosaicd.studies.compare import Wish, own_appearance, points_named, run_compare
+    from mosaicd.studies.variants import Commission
+
+    def say(doing: str) -> None:
+        typer.echo(doing, err=True)
+
+    settings = _load(root, config, sets)
+    inbox = settings.folders.inbox
+    if out.resolve().is_relative_to(inbox.resolve()):
+        message = f"--out lies in the inbox ({_shown(inbox)}): what is written would be taken for input"
+        raise SettingsError(message)
+    points = points_named(at or [])
+    with _store(settings) as database, database.read() as session:
+        number = _library(session, library).id
+    folder = "" if library == DEFAULT_LIBRARY else library
+    wish = Wish(
+        library=library,
+        commission=Commission(
+            database=settings.database_path,
+            library_id=number,
+            photo=photo,
+            photo_pixels_limit=settings.photo_pixels_limit,
+            mosaic_pixels_limit=settings.mosaic_pixels_limit,
+            appearance=own_appearance(settings.appearance(library), inbox / folder / APPEARANCE_FILE, say),
+            penalty_half_life_days=settings.for_library(library).penalty_half_life_days
+            if with_history
+            else None,
+            now=time.time(),
+            image=out,
+        ),
+        engines=[name.strip() for name in engines.split(",") if name.strip()],
+        points=points,
+    )
+    _echo_lines([_shown(path) for path in run_compare(wish, say)], otherwise="nothing was compared")
 
 
 @app.callback(invoke_without_command=True)
