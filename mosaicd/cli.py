@@ -1,33 +1,32 @@
 """The command line."""
 
 import json
-import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 import typer
-from sqlalchemy.orm import Session
 
-from mosaicd import __version__
+from mosaicd import __version__, store_commands
 from mosaicd import check as checks
 from mosaicd import status as reports
+from mosaicd.command_line import (
+    Config,
+    Root,
+    Sets,
+    echo_lines,
+    open_store,
+    require_library,
+    settings_from,
+    shown,
+)
 from mosaicd.daemon import AlreadyRunningError, Daemon
 from mosaicd.errors import CorruptStateError, MosaicdError, SettingsError
 from mosaicd.intake.names import APPEARANCE_FILE, DEFAULT_LIBRARY
-from mosaicd.jobs.originals import Folders, reason_path
-from mosaicd.jobs.queue import JobQueue, rejected_jobs_named
 from mosaicd.logs import complain, configure_logs
-from mosaicd.media.files import move_aside, one_line, printable, signature
-from mosaicd.settings import Settings, load_settings, settings_file
-from mosaicd.status import counted
-from mosaicd.store.database import Database
-from mosaicd.store.libraries import find_library, library_facts
-from mosaicd.store.models import Job, Library, Mosaic, Source
+from mosaicd.settings import settings_file
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
@@ -45,17 +44,6 @@ app = typer.Typer(
 
 bench = typer.Typer(help="Measures how fast this machine works.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
-
-Root = Annotated[
-    Path | None, typer.Option("--root", readable=False, help="The folder with inbox and outbox.")
-]
-Config = Annotated[
-    Path | None, typer.Option("--config", readable=False, help="The TOML file to read settings from.")
-]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Any setting; may be given more than once."),
-]
 
 
 def main() -> None:
@@ -82,10 +70,10 @@ def run(
     ] = False,
 ) -> None:
     """Watch the inbox, and work on what is dropped there."""
-    settings = _load(root, config, sets)
+    settings = settings_from(root, config, sets)
     configure_logs(settings.log_format, settings.log_level)
     try:
-        daemon = Daemon(settings, lambda: _load(root, config, sets))
+        daemon = Daemon(settings, lambda: settings_from(root, config, sets))
         code = daemon.run_until_idle() if until_idle else daemon.run_forever()
     except MosaicdError as error:
         log.critical("daemon_failed", why=str(error))
@@ -112,9 +100,9 @@ def demo(
 @app.command()
 def check(root: Root = None, config: Config = None, sets: Sets = None) -> None:
     """Say what is right and what is wrong with the configuration and the machine."""
-    settings = _load(root, config, sets)
+    settings = settings_from(root, config, sets)
     file = config or settings_file()
-    typer.echo(f"{'ok':8}settings: {_shown(file) if file else 'defaults, there is no configuration file'}")
+    typer.echo(f"{'ok':8}settings: {shown(file) if file else 'defaults, there is no configuration file'}")
     findings = list(checks.findings(settings))
     for finding in findings:
         typer.echo(f"{finding.mark:8}{finding.text}")
@@ -130,117 +118,19 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Show libraries, queue, running jobs, last mosaics and last rejections."""
-    settings = _load(root, config, sets)
-    with _store(settings) as database:
+    settings = settings_from(root, config, sets)
+    with open_store(settings) as database:
         facts = reports.gather(database, settings)
     typer.echo(json.dumps(facts, indent=2) if as_json else reports.in_words(facts))
 
 
-@app.command()
-def libraries(root: Root = None, config: Config = None, sets: Sets = None) -> None:
-    """List the libraries."""
-    with _store(_load(root, config, sets)) as database, database.read() as session:
-        lines = [
-            f"{facts.name}: {counted(facts.tiles, 'tile')} from {counted(facts.sources, 'source')},"
-            f" {counted(facts.mosaics, 'mosaic')}"
-            for facts in library_facts(session)
-        ]
-    _echo_lines(lines, otherwise="there are no libraries yet: drop a film into the inbox")
-
-
-@app.command()
-def sources(
-    library: Annotated[str, typer.Argument(help="The library's name.")],
-    root: Root = None,
-    config: Config = None,
-    sets: Sets = None,
-    remove: Annotated[
-        str | None,
-        typer.Option("--remove", help="Take this source (its number or name) and its tiles out of use."),
-    ] = None,
-) -> None:
-    """List a library's sources, or take one out of use."""
-    from mosaicd.store.tiles import remove_source, sources_of
-
-    with _store(_load(root, config, sets)) as database:
-        if remove is None:
-            with database.read() as session:
-                lines = [_in_words(each) for each in sources_of(session, _library(session, library).id)]
-            _echo_lines(lines, otherwise=f"library {library} has no sources")
-            return
-        with database.write() as session:
-            named = [
-                source
-                for source in sources_of(session, _library(session, library).id)
-                if remove in (str(source.id), source.name, printable(source.name))
-            ]
-            source = _the_one(named, "source", remove)
-            count = remove_source(session, source, now=time.time())
-        typer.echo(
-            f"{printable(source.name)}: {counted(count, 'tile')} out of use;"
-            " drop the file again to have them back"
-        )
-
-
-@app.command()
-def penalties(
-    library: Annotated[str, typer.Argument(help="The library's name.")],
-    root: Root = None,
-    config: Config = None,
-    sets: Sets = None,
-    *,
-    reset: Annotated[bool, typer.Option("--reset", help="Let no earlier use count any more.")] = False,
-    undo: Annotated[
-        str | None, typer.Option("--undo", help="Take back the charges of this mosaic (its number or name).")
-    ] = None,
-) -> None:
-    """Show a library's penalty history, forget it, or take one mosaic out of it."""
-    from mosaicd.store.mosaics import find_mosaic, reset_penalties, undo_charges
-
-    if reset and undo is not None:
-        message = "give --reset or --undo, not both"
-        raise SettingsError(message)
-    with _store(_load(root, config, sets)) as database:
-        if reset:
-            with database.write() as session:
-                reset_penalties(_library(session, library), now=time.time())
-            typer.echo(f"no earlier use counts any more in library {library}")
-        elif undo is not None:
-            with database.write() as session:
-                found = find_mosaic(session, _library(session, library).id, undo)
-                mosaic = _the_one([found] if found else [], "mosaic", undo)
-                was_undone = mosaic.charges_undone_at is not None
-                count = undo_charges(session, mosaic, now=time.time())
-            what = "were taken back before" if was_undone else f"of {counted(count, 'tile')} are taken back"
-            typer.echo(f"{printable(mosaic.stem)}: its uses {what}")
-        else:
-            with database.read() as session:
-                lines = _charges_in_words(session, _library(session, library))
-            _echo_lines(lines, otherwise=f"no tile of library {library} has been used yet")
-
-
-@app.command()
-def retry(
-    name: Annotated[str, typer.Argument(help="The rejected file: its path in the inbox, or its name.")],
-    root: Root = None,
-    config: Config = None,
-    sets: Sets = None,
-) -> None:
-    """Put a rejected file back into the inbox and try it again."""
-    settings = _load(root, config, sets)
-    folders = settings.folders
-    with _store(settings) as database:
-        with database.read() as session:
-            job = _the_one(list(rejected_jobs_named(session, name)), "rejected file", name)
-        _put_back(job, folders)
-        looks = signature(folders.inbox / job.path)
-        if looks is None:
-            message = (
-                f"{printable(job.path)} is neither in {folders.rejected} nor in {folders.inbox} any more"
-            )
-            raise MosaicdError(message)
-        JobQueue(database).revive(job.id, looks, now=time.time())
-    typer.echo(f"{printable(job.path)} is queued again")
+for _command in (
+    store_commands.libraries,
+    store_commands.sources,
+    store_commands.penalties,
+    store_commands.retry,
+):
+    app.command()(_command)
 
 
 @app.command()
@@ -268,10 +158,10 @@ def study(
     from mosaicd.studies.study import parts_named, run_study
 
     chosen = parts_named(parts or [])
-    settings = _load(root, config, sets)
-    with _store(settings) as database:
+    settings = settings_from(root, config, sets)
+    with open_store(settings) as database:
         with database.read() as session:
-            found = _library(session, library)
+            found = require_library(session, library)
         written = run_study(
             database,
             found,
@@ -283,7 +173,7 @@ def study(
             appearance=settings.appearance(library),
             say=lambda doing: typer.echo(doing, err=True),
         )
-    _echo_lines([_shown(path) for path in written], otherwise="nothing was studied")
+    echo_lines([shown(path) for path in written], otherwise="nothing was studied")
 
 
 @bench.command()
@@ -313,9 +203,9 @@ def matching(
     chosen = matching_bench.engines_in(engines)
     material = None
     if library is not None:
-        with _store(_load(root, config, sets)) as database:
+        with open_store(settings_from(root, config, sets)) as database:
             with database.read() as session:
-                library_id = _library(session, library).id
+                library_id = require_library(session, library).id
             material = matching_bench.library_tiles(database, library_id)
     matching_bench.run(
         counts=counts,
@@ -362,14 +252,14 @@ def compare(
     def say(doing: str) -> None:
         typer.echo(doing, err=True)
 
-    settings = _load(root, config, sets)
+    settings = settings_from(root, config, sets)
     inbox = settings.folders.inbox
     if out.resolve().is_relative_to(inbox.resolve()):
-        message = f"--out lies in the inbox ({_shown(inbox)}): what is written would be taken for input"
+        message = f"--out lies in the inbox ({shown(inbox)}): what is written would be taken for input"
         raise SettingsError(message)
     points = points_named(at or [])
-    with _store(settings) as database, database.read() as session:
-        number = _library(session, library).id
+    with open_store(settings) as database, database.read() as session:
+        number = require_library(session, library).id
     folder = "" if library == DEFAULT_LIBRARY else library
     wish = Wish(
         library=library,
@@ -389,7 +279,7 @@ def compare(
         engines=[name.strip() for name in engines.split(",") if name.strip()],
         points=points,
     )
-    _echo_lines([_shown(path) for path in run_compare(wish, say)], otherwise="nothing was compared")
+    echo_lines([shown(path) for path in run_compare(wish, say)], otherwise="nothing was compared")
 
 
 @app.callback(invoke_without_command=True)
@@ -399,92 +289,6 @@ def _version(
     if version:
         typer.echo(f"mosaicd {__version__}")
         raise typer.Exit
-
-
-def _put_back(job: Job, folders: Folders) -> None:
-    """Move a rejected original back to the inbox, unless a file stands there; take its reason away."""
-    original = folders.inbox / job.path
-    rejected = Path(job.moved_to) if job.moved_to is not None else folders.rejected / job.path
-    try:
-        if job.moved_to is not None and os.path.lexists(rejected) and not os.path.lexists(original):
-            move_aside(rejected, original)
-        if not os.path.lexists(rejected):
-            reason_path(rejected).unlink(missing_ok=True)
-    except OSError as error:
-        message = f"{printable(job.path)} cannot be moved back to {folders.inbox}: {error.strerror}"
-        raise MosaicdError(message) from error
-
-
-def _in_words(source: Source) -> str:
-    skipped = source.skipped_black + source.skipped_blank + source.skipped_repeated
-    return (
-        f"{source.id}: {printable(source.name)}: {counted(source.tiles_made, 'tile')}"
-        f" from {counted(source.next_sample, 'frame')}, {counted(skipped, 'crop')} skipped"
-        + (f"; {source.shortfall}" if source.shortfall else "")
-    )
-
-
-def _charges_in_words(session: Session, library: Library) -> list[str]:
-    from mosaicd.store.mosaics import charges
-
-    reset_at = library.penalties_reset_at or 0.0
-    return [
-        f"{charge.mosaic}: {printable(charge.stem)}:"
-        f" {counted(charge.uses, 'use')} of {counted(charge.tiles, 'tile')}"
-        + (", forgotten" if session.get_one(Mosaic, charge.mosaic).created_at <= reset_at else "")
-        for charge in charges(session, library.id)
-    ]
-
-
-def _echo_lines(lines: list[str], *, otherwise: str) -> None:
-    for line in lines or [otherwise]:
-        typer.echo(line)
-
-
-def _shown(path: Path) -> str:
-    return one_line(str(path))
-
-
-def _load(root: Path | None, config: Path | None, sets: list[str] | None = None) -> Settings:
-    flags: dict[str, Any] = {"root": root}
-    for pair in sets or []:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            message = f"--set wants NAME=VALUE, not {pair!r}"
-            raise SettingsError(message)
-        flags[name] = value
-    return load_settings(flags, config=config)
-
-
-@contextmanager
-def _store(settings: Settings) -> Iterator[Database]:
-    path = settings.database_path
-    if not path.exists():
-        message = f"there is no database yet at {path}: start `mosaicd run` first, or name its --root"
-        raise MosaicdError(message)
-    database = Database(path)
-    try:
-        database.require_current()
-        yield database
-    finally:
-        database.close()
-
-
-def _library(session: Session, name: str) -> Library:
-    library = find_library(session, name)
-    if library is None:
-        message = f"there is no library {name!r}; `mosaicd libraries` lists them"
-        raise MosaicdError(message)
-    return library
-
-
-def _the_one(found: list[Any], what: str, name: str) -> Any:  # noqa: ANN401
-    if len(found) == 1:
-        return found[0]
-    message = f"there is no {what} {name!r}"
-    if found:
-        message = f"{counted(len(found), what)} are called {name!r}: name one fully"
-    raise MosaicdError(message)
 
 
 def _exit_code(error: MosaicdError) -> int:

@@ -1,0 +1,85 @@
+"""What commands share: their options, opening the store, finding what is named, and showing lines."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.orm import Session
+
+from mosaicd.errors import MosaicdError, SettingsError
+from mosaicd.media.files import one_line
+from mosaicd.settings import Settings, load_settings
+from mosaicd.status import counted
+from mosaicd.store.database import Database
+from mosaicd.store.libraries import find_library
+from mosaicd.store.models import Library
+
+Root = Annotated[
+    Path | None, typer.Option("--root", readable=False, help="The folder with inbox and outbox.")
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", readable=False, help="The TOML file to read settings from.")
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Any setting; may be given more than once."),
+]
+
+
+def echo_lines(lines: list[str], *, otherwise: str) -> None:
+    """Show lines, or what is said instead if there are none."""
+    for line in lines or [otherwise]:
+        typer.echo(line)
+
+
+def shown(path: Path) -> str:
+    """A path as it can be shown on one line."""
+    return one_line(str(path))
+
+
+def settings_from(root: Path | None, config: Path | None, sets: list[str] | None = None) -> Settings:
+    """The settings, with what the command line says of them; SettingsError if one is wrong."""
+    flags: dict[str, Any] = {"root": root}
+    for pair in sets or []:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            message = f"--set wants NAME=VALUE, not {pair!r}"
+            raise SettingsError(message)
+        flags[name] = value
+    return load_settings(flags, config=config)
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[Database]:
+    """The database of these settings, which must exist and be of this program's schema."""
+    path = settings.database_path
+    if not path.exists():
+        message = f"there is no database yet at {path}: start `mosaicd run` first, or name its --root"
+        raise MosaicdError(message)
+    database = Database(path)
+    try:
+        database.require_current()
+        yield database
+    finally:
+        database.close()
+
+
+def require_library(session: Session, name: str) -> Library:
+    """The library of that name; MosaicdError if there is none."""
+    library = find_library(session, name)
+    if library is None:
+        message = f"there is no library {name!r}; `mosaicd libraries` lists them"
+        raise MosaicdError(message)
+    return library
+
+
+def the_one(found: list[Any], what: str, name: str) -> Any:  # noqa: ANN401
+    """The only one found of what was named; MosaicdError if it is none, or several."""
+    if len(found) == 1:
+        return found[0]
+    message = f"there is no {what} {name!r}"
+    if found:
+        message = f"{counted(len(found), what)} are called {name!r}: name one fully"
+    raise MosaicdError(message)

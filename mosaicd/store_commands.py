@@ -1,0 +1,167 @@
+"""The commands that look at, or change, what the store holds."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy.orm import Session
+
+from mosaicd.command_line import (
+    Config,
+    Root,
+    Sets,
+    echo_lines,
+    open_store,
+    require_library,
+    settings_from,
+    the_one,
+)
+from mosaicd.errors import MosaicdError, SettingsError
+from mosaicd.jobs.originals import Folders, reason_path
+from mosaicd.jobs.queue import JobQueue, rejected_jobs_named
+from mosaicd.media.files import move_aside, printable, signature
+from mosaicd.status import counted
+from mosaicd.store.libraries import library_facts
+from mosaicd.store.models import Job, Library, Mosaic, Source
+
+
+def libraries(root: Root = None, config: Config = None, sets: Sets = None) -> None:
+    """List the libraries."""
+    with open_store(settings_from(root, config, sets)) as database, database.read() as session:
+        lines = [
+            f"{facts.name}: {counted(facts.tiles, 'tile')} from {counted(facts.sources, 'source')},"
+            f" {counted(facts.mosaics, 'mosaic')}"
+            for facts in library_facts(session)
+        ]
+    echo_lines(lines, otherwise="there are no libraries yet: drop a film into the inbox")
+
+
+def sources(
+    library: Annotated[str, typer.Argument(help="The library's name.")],
+    root: Root = None,
+    config: Config = None,
+    sets: Sets = None,
+    remove: Annotated[
+        str | None,
+        typer.Option("--remove", help="Take this source (its number or name) and its tiles out of use."),
+    ] = None,
+) -> None:
+    """List a library's sources, or take one out of use."""
+    from mosaicd.store.tiles import remove_source, sources_of
+
+    with open_store(settings_from(root, config, sets)) as database:
+        if remove is None:
+            with database.read() as session:
+                lines = [
+                    _in_words(each) for each in sources_of(session, require_library(session, library).id)
+                ]
+            echo_lines(lines, otherwise=f"library {library} has no sources")
+            return
+        with database.write() as session:
+            named = [
+                source
+                for source in sources_of(session, require_library(session, library).id)
+                if remove in (str(source.id), source.name, printable(source.name))
+            ]
+            source = the_one(named, "source", remove)
+            count = remove_source(session, source, now=time.time())
+        typer.echo(
+            f"{printable(source.name)}: {counted(count, 'tile')} out of use;"
+            " drop the file again to have them back"
+        )
+
+
+def penalties(
+    library: Annotated[str, typer.Argument(help="The library's name.")],
+    root: Root = None,
+    config: Config = None,
+    sets: Sets = None,
+    *,
+    reset: Annotated[bool, typer.Option("--reset", help="Let no earlier use count any more.")] = False,
+    undo: Annotated[
+        str | None, typer.Option("--undo", help="Take back the charges of this mosaic (its number or name).")
+    ] = None,
+) -> None:
+    """Show a library's penalty history, forget it, or take one mosaic out of it."""
+    from mosaicd.store.mosaics import find_mosaic, reset_penalties, undo_charges
+
+    if reset and undo is not None:
+        message = "give --reset or --undo, not both"
+        raise SettingsError(message)
+    with open_store(settings_from(root, config, sets)) as database:
+        if reset:
+            with database.write() as session:
+                reset_penalties(require_library(session, library), now=time.time())
+            typer.echo(f"no earlier use counts any more in library {library}")
+        elif undo is not None:
+            with database.write() as session:
+                found = find_mosaic(session, require_library(session, library).id, undo)
+                mosaic = the_one([found] if found else [], "mosaic", undo)
+                was_undone = mosaic.charges_undone_at is not None
+                count = undo_charges(session, mosaic, now=time.time())
+            what = "were taken back before" if was_undone else f"of {counted(count, 'tile')} are taken back"
+            typer.echo(f"{printable(mosaic.stem)}: its uses {what}")
+        else:
+            with database.read() as session:
+                lines = _charges_in_words(session, require_library(session, library))
+            echo_lines(lines, otherwise=f"no tile of library {library} has been used yet")
+
+
+def retry(
+    name: Annotated[str, typer.Argument(help="The rejected file: its path in the inbox, or its name.")],
+    root: Root = None,
+    config: Config = None,
+    sets: Sets = None,
+) -> None:
+    """Put a rejected file back into the inbox and try it again."""
+    settings = settings_from(root, config, sets)
+    folders = settings.folders
+    with open_store(settings) as database:
+        with database.read() as session:
+            job = the_one(list(rejected_jobs_named(session, name)), "rejected file", name)
+        _put_back(job, folders)
+        looks = signature(folders.inbox / job.path)
+        if looks is None:
+            message = (
+                f"{printable(job.path)} is neither in {folders.rejected} nor in {folders.inbox} any more"
+            )
+            raise MosaicdError(message)
+        JobQueue(database).revive(job.id, looks, now=time.time())
+    typer.echo(f"{printable(job.path)} is queued again")
+
+
+def _put_back(job: Job, folders: Folders) -> None:
+    """Move a rejected original back to the inbox, unless a file stands there; take its reason away."""
+    original = folders.inbox / job.path
+    rejected = Path(job.moved_to) if job.moved_to is not None else folders.rejected / job.path
+    try:
+        if job.moved_to is not None and os.path.lexists(rejected) and not os.path.lexists(original):
+            move_aside(rejected, original)
+        if not os.path.lexists(rejected):
+            reason_path(rejected).unlink(missing_ok=True)
+    except OSError as error:
+        message = f"{printable(job.path)} cannot be moved back to {folders.inbox}: {error.strerror}"
+        raise MosaicdError(message) from error
+
+
+def _in_words(source: Source) -> str:
+    skipped = source.skipped_black + source.skipped_blank + source.skipped_repeated
+    return (
+        f"{source.id}: {printable(source.name)}: {counted(source.tiles_made, 'tile')}"
+        f" from {counted(source.next_sample, 'frame')}, {counted(skipped, 'crop')} skipped"
+        + (f"; {source.shortfall}" if source.shortfall else "")
+    )
+
+
+def _charges_in_words(session: Session, library: Library) -> list[str]:
+    from mosaicd.store.mosaics import charges
+
+    reset_at = library.penalties_reset_at or 0.0
+    return [
+        f"{charge.mosaic}: {printable(charge.stem)}:"
+        f" {counted(charge.uses, 'use')} of {counted(charge.tiles, 'tile')}"
+        + (", forgotten" if session.get_one(Mosaic, charge.mosaic).created_at <= reset_at else "")
+        for charge in charges(session, library.id)
+    ]
