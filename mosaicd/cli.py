@@ -129,6 +129,7 @@ for _command in (
     store_commands.sources,
     store_commands.penalties,
     store_commands.retry,
+    store_commands.backup,
 ):
     app.command()(_command)
 
@@ -148,7 +149,12 @@ def study(
         typer.Option("--tiles", min=2, help="Use so many of the library's tiles, chosen at random."),
     ] = None,
     parts: Annotated[
-        list[str] | None, typer.Option("--part", help="suspects or penalties; default: both.")
+        list[str] | None,
+        typer.Option("--part", help="suspects, penalties or frontier; default: the first two."),
+    ] = None,
+    peers: Annotated[
+        Path | None,
+        typer.Option("--peers", readable=False, help="Other makers' figures to set the frontier beside."),
     ] = None,
 ) -> None:
     """Find out on a library why a search by mean colour makes freckles, and what a penalty costs."""
@@ -169,6 +175,7 @@ def study(
             folder=out,
             parts=chosen,
             tile_limit=tiles,
+            peers=peers,
             photo_pixels_limit=settings.photo_pixels_limit,
             appearance=settings.appearance(library),
             say=lambda doing: typer.echo(doing, err=True),

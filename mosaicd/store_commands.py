@@ -16,6 +16,7 @@ from mosaicd.command_line import (
     open_store,
     require_library,
     settings_from,
+    shown,
     the_one,
 )
 from mosaicd.errors import MosaicdError, SettingsError
@@ -130,6 +131,21 @@ def retry(
             raise MosaicdError(message)
         JobQueue(database).revive(job.id, looks, now=time.time())
     typer.echo(f"{printable(job.path)} is queued again")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; nothing stands there yet.")],
+    root: Root = None,
+    config: Config = None,
+    sets: Sets = None,
+) -> None:
+    """Copy the database to a file, while the daemon works or not."""
+    from mosaicd.backup import back_up
+
+    settings = settings_from(root, config, sets)
+    written = Path(os.path.abspath(file.expanduser()))  # noqa: PTH100 - links in it are kept as they were given
+    size = back_up(settings.database_path, written, settings.folders)
+    typer.echo(f"{shown(written)}: {size / 1e6:.1f} MB, checked")
 
 
 def _put_back(job: Job, folders: Folders) -> None:

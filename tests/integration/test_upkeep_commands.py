@@ -1,0 +1,75 @@
+"""The commands for upkeep: what people read, and exit codes."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mosaicd import cli
+from mosaicd.settings import load_settings
+from mosaicd.store.database import Database
+from tests.stores import add_source, new_database
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.upper().startswith(("MOSAICD_", "XDG_")) or name == "STATE_DIRECTORY":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MOSAICD_ROOT", str(tmp_path / "root"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command; its exit code and what it wrote to both streams."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mosaicd", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        output = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    database = new_database(load_settings({}).database_path)
+    yield database
+    database.close()
+
+
+# ---- backup
+
+
+def test_backup_says_what_was_written(run: Run, database: Database, tmp_path: Path) -> None:
+    with database.write() as session:
+        add_source(session, tiles=2000)
+    code, out, err = run("backup", "monday.sqlite3")
+    size = (tmp_path / "monday.sqlite3").stat().st_size
+    assert (code, out, err) == (0, f"{tmp_path}/monday.sqlite3: {size / 1e6:.1f} MB, checked\n", "")
+
+
+def test_backup_that_exists_is_an_error(run: Run, database: Database, tmp_path: Path) -> None:
+    (tmp_path / "monday.sqlite3").touch()
+    code, out, err = run("backup", "~/../monday.sqlite3")
+    assert (code, out) == (1, "")
+    assert err == (
+        f"mosaicd: {tmp_path}/monday.sqlite3 exists already, and nothing is ever overwritten:"
+        " name another file\n"
+    )
+
+
+def test_backup_of_a_damaged_database_is_an_error_of_its_own(run: Run, database: Database) -> None:
+    database.path.write_bytes(b"no database at all" * 500)
+    code, out, err = run("backup", "monday.sqlite3")
+    assert (code, out) == (5, "")
+    assert err.endswith("is damaged (file is not a database), and no copy was kept\n")
