@@ -54,7 +54,7 @@ def draw(study: Study, folder: Path) -> list[Path]:
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")
-        _save(figure, paths[-1])
+        save(figure, paths[-1])
     return paths
 
 
@@ -173,7 +173,7 @@ def penalty_chart(outcomes: Sequence[PenaltyOutcome]) -> Figure:
     return figure
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     """Write a PNG of few colours, which is a third of the size."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")

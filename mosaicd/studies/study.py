@@ -12,6 +12,8 @@ from mosaicd.store.database import Database
 from mosaicd.store.models import Library
 from mosaicd.studies import tables
 from mosaicd.studies.charts import draw
+from mosaicd.studies.frontier import frontier, read_peers
+from mosaicd.studies.frontier_report import Frontier, our_table, peer_table, write_frontier
 from mosaicd.studies.material import Target, Tiles, photo_files, read_target, read_tiles
 from mosaicd.studies.penalty_steps import penalty_outcomes
 from mosaicd.studies.suspects import examine, guilt, pictures
@@ -20,12 +22,15 @@ from mosaicd.studies.tables import Study
 _PAGE_COLUMNS = 110
 """Where tables are written to a file or a pipe, which have no edge."""
 
+_BY_DEFAULT = ("suspects", "penalties")
+
 
 class Part(StrEnum):
     """What can be studied."""
 
     SUSPECTS = "suspects"
     PENALTIES = "penalties"
+    FRONTIER = "frontier"
 
 
 def run_study(
@@ -36,6 +41,7 @@ def run_study(
     folder: Path,
     parts: Sequence[Part],
     tile_limit: int | None,
+    peers: Path | None,
     photo_pixels_limit: int,
     appearance: Appearance,
     say: Callable[[str], None],
@@ -53,6 +59,8 @@ def run_study(
     parts : sequence of Part
     tile_limit : int or None
         Use so many of the library's tiles.
+    peers : Path or None
+        Figures of other makers' mosaics of the first photo, for the frontier.
     photo_pixels_limit : int
     appearance : Appearance
         How many cells, and what the default engine is compared with.
@@ -79,14 +87,17 @@ def run_study(
         ]
         study = _studied(library.name, tiles, targets, parts, appearance, say)
         _print(study)
-        return [*tables.write_files(study, folder), *draw(study, folder)]
+        written = [*tables.write_files(study, folder), *draw(study, folder)]
+        if Part.FRONTIER in parts:
+            written += _frontier(targets[0], tiles, appearance, peers, folder, say)
+        return written
     except OSError as error:
         message = f"the study cannot be written to {folder}: {error.strerror}"
         raise MosaicdError(message) from error
 
 
 def parts_named(names: Sequence[str]) -> list[Part]:
-    """The parts of these names; all of them where none is named.
+    """The parts of these names; where none is named, what an article asked.
 
     Raises
     ------
@@ -97,7 +108,7 @@ def parts_named(names: Sequence[str]) -> list[Part]:
         if name not in set(Part):
             message = f"--part should be {' or '.join(Part)}, not {name!r}"
             raise SettingsError(message)
-    return [Part(name) for name in names or Part]
+    return [Part(name) for name in names or _BY_DEFAULT]
 
 
 def _studied(
@@ -131,10 +142,39 @@ def _studied(
     )
 
 
-def _print(study: Study) -> None:
+def _frontier(
+    target: Target,
+    tiles: Tiles,
+    appearance: Appearance,
+    peers: Path | None,
+    folder: Path,
+    say: Callable[[str], None],
+) -> list[Path]:
+    others = [] if peers is None else read_peers(peers, target.name)
+    say(f"making mosaics of {target.name} by many settings")
+    found = Frontier(
+        photo=target.name,
+        tiles=len(tiles.squares),
+        cells=target.grid.cells,
+        ours=list(frontier(target, tiles, appearance)),
+        peers=others,
+    )
+    console = _console()
+    console.print(our_table(found))
+    if others:
+        console.print(peer_table(found))
+    return write_frontier(found, folder)
+
+
+def _console() -> Console:
     console = Console()
     if not console.is_terminal:
         console.width = _PAGE_COLUMNS
+    return console
+
+
+def _print(study: Study) -> None:
+    console = _console()
     if study.recalls:
         console.print(tables.recall_table(study.recalls))
         console.print(tables.outcome_table(study.outcomes))

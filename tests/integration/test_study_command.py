@@ -94,7 +94,7 @@ def test_study_of_one_part_one_photo_and_some_tiles(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--part", "suspect"), "--part should be suspects or penalties, not 'suspect'"),
+        (("--part", "suspect"), "--part should be suspects or penalties or frontier, not 'suspect'"),
         (("no such photo.jpg",), "the photo cannot be read: No such file or directory"),
         (("--library", "family"), "there is no library 'family'"),
     ],
