@@ -24,6 +24,7 @@ _BOX_VALUES = 60_000
 _LEAVES_A_TASK = 32
 _TASKS_A_THREAD = 4
 _LINES = 832
+_FEW_LINES = 4
 _UNTHREADED_PRODUCT = 2**18
 _PRODUCT_VALUES = 2**19
 _RELATIVE_SLACK = 2e-5
@@ -78,7 +79,8 @@ def search(
     """
     forms, total = len(variants), len(variants[0])
     probed = min(_PROBED_LEAVES + _PLACES_A_CANDIDATE * count // _PLACES, len(leaves))
-    size = max(1, min(_QUERY_BLOCK, _PLACES_LIMIT // (probed * _PLACES)) // forms)
+    places = min(LEAF_ROWS, max(_PLACES, -(-_PLACES_A_CANDIDATE * count // probed)))
+    size = max(1, min(_QUERY_BLOCK, _PLACES_LIMIT // (probed * places)) // forms)
     waiting = [(start, min(start + size, total)) for start in range(0, total, size)][::-1]
     with ThreadPoolExecutor(THREADS) as pool:
         while waiting:
@@ -90,7 +92,7 @@ def search(
                 forms=forms,
                 pool=pool,
             )
-            found = block.nearest(count, probed)
+            found = block.nearest(count, (probed, places))
             if found is None:
                 middle = (start + stop) // 2
                 waiting += [(middle, stop), (start, middle)]
@@ -113,9 +115,12 @@ class _Block:
         """The number of queries."""
         return len(self.queries) // self.forms
 
-    def nearest(self, count: int, probed: int) -> Found | None:
-        """Find the nearest rows; None where so many are alike that fewer queries must be asked at once."""
-        limits = np.tile(self._limits(count, probed), self.forms)
+    def nearest(self, count: int, probes: tuple[int, int]) -> Found | None:
+        """Find the nearest rows; None where so many are alike that fewer queries must be asked at once.
+
+        For `probes`, see `_limits`.
+        """
+        limits = np.tile(self._limits(count, *probes), self.forms)
         keys = np.ascontiguousarray(self.queries[:, : self.leaves.means.shape[1]].T)
         at_once = max(1, _BOX_VALUES // keys.size)
         step = max(at_once, _leaves_a_task(len(self.leaves)))
@@ -136,26 +141,28 @@ class _Block:
         best = order[firsts[:, np.newaxis] + np.arange(count)]
         return Found(rows=rows[best], distances=np.sqrt(squares[best]), variants=lines[best] // self.size)
 
-    def _limits(self, count: int, probed: int) -> FloatArray:
-        """A squared distance within which each query has `count` rows, in any of its forms."""
+    def _limits(self, count: int, probed: int, places: int) -> FloatArray:
+        """A squared distance within which each query has `count` rows, in any of its forms.
+
+        The rows of `probed` leaves are looked at, of each leaf the nearest in each of `places` groups.
+        """
         near = self._nearest_leaves(probed)
         order = np.argsort(near, axis=None, kind="stable")
         bounds = np.searchsorted(near.ravel()[order], np.arange(len(self.leaves) + 1))
         asked = np.flatnonzero(np.diff(bounds))
         step = _leaves_a_task(len(asked))
-        lowest = np.full((len(self.queries), probed, _PLACES), np.inf, np.float32)
+        lowest = np.full((len(self.queries), probed, places), np.inf, np.float32)
 
         def probe(first: int) -> None:
             comparison = _Comparison(self.descriptors, self.queries)
             for leaf in asked[first : first + step].tolist():
-                lines, places = np.divmod(order[bounds[leaf] : bounds[leaf + 1]], probed)
+                lines, probes = np.divmod(order[bounds[leaf] : bounds[leaf + 1]], probed)
                 for block, squares, own, slack in comparison.squares(self.leaves.rows(leaf), lines):
-                    lowest[lines[block], places[block]] = _folded(squares) + (own + slack)[:, np.newaxis]
+                    least = _folded(squares, places) + (own + slack)[:, np.newaxis]
+                    lowest[lines[block], probes[block]] = least
 
         list(self.pool.map(probe, range(0, len(asked), step)))
         together = lowest.reshape(self.forms, self.size, -1).swapaxes(0, 1).reshape(self.size, -1)
-        if count > together.shape[1]:
-            return np.full(self.size, np.inf, np.float32)
         together.partition(count - 1, axis=1)
         limits: FloatArray = together[:, count - 1]
         return limits
@@ -189,10 +196,13 @@ class _Block:
             concerned = self._bounds(some, keys, scratch[:, : some.stop - start]) <= limits
             for leaf in np.flatnonzero(concerned.any(axis=1)).tolist():
                 lines, rows = np.flatnonzero(concerned[leaf]), self.leaves.rows(start + leaf)
+                if len(lines) <= _FEW_LINES:
+                    found += self._measured(np.repeat(lines, len(rows)), np.tile(rows, len(lines)), limits)
+                    continue
                 for block, squares, own, slack in comparison.squares(rows, lines):
                     near = np.flatnonzero(squares <= (limits[lines[block]] - own + slack)[:, np.newaxis])
                     near_lines, near_rows = np.divmod(near, len(rows))
-                    found += self._measured(lines[block][near_lines], rows[near_rows])
+                    found += self._measured(lines[block][near_lines], rows[near_rows], limits)
                 if self._too_many(found):
                     return None
         return found
@@ -209,14 +219,17 @@ class _Block:
         bounds -= _ABSOLUTE_SLACK
         return bounds
 
-    def _measured(self, lines: NDArray[np.intp], rows: NDArray[np.int32]) -> Iterator[_Pairs]:
-        """Pairs of lines and rows with their squared distances."""
+    def _measured(
+        self, lines: NDArray[np.intp], rows: NDArray[np.int32], limits: FloatArray
+    ) -> Iterator[_Pairs]:
+        """Those pairs of lines and rows that are within the lines' limits, with their squared distances."""
         for start in range(0, len(lines), _PAIRS_A_STEP):
             block = slice(start, start + _PAIRS_A_STEP)
             differences = self.descriptors[rows[block]]
             differences -= self.queries[lines[block]]
             squares = np.einsum("ij,ij->i", differences, differences)
-            yield lines[block].astype(np.int32), rows[block], squares
+            near = squares <= limits[lines[block]] * (1 + _RELATIVE_SLACK) + _ABSOLUTE_SLACK
+            yield lines[block][near].astype(np.int32), rows[block][near], squares[near]
 
     def _too_many(self, parts: list[_Pairs]) -> bool:
         """Whether fewer queries must be asked at once."""
@@ -282,11 +295,11 @@ def _unthreaded_lines(columns: FloatArray) -> int:
     return max(1, lines // 4 * 4)
 
 
-def _folded(squares: FloatArray) -> FloatArray:
-    """The least of every 32nd column, shape (lines, 32): as many rows lie as near, and few of the near are lost."""
-    whole = squares.shape[1] // _PLACES * _PLACES
-    lowest = np.full((len(squares), _PLACES), np.inf, np.float32)
-    squares[:, :whole].reshape(len(squares), -1, _PLACES).min(axis=1, initial=np.inf, out=lowest)
+def _folded(squares: FloatArray, places: int) -> FloatArray:
+    """The least of all columns that are `places` apart, shape (lines, places): so many rows are no farther."""
+    whole = squares.shape[1] // places * places
+    lowest = np.full((len(squares), places), np.inf, np.float32)
+    squares[:, :whole].reshape(len(squares), -1, places).min(axis=1, initial=np.inf, out=lowest)
     rest = lowest[:, : squares.shape[1] - whole]
     np.minimum(rest, squares[:, whole:], out=rest)
     return lowest
