@@ -27,6 +27,7 @@ SUSPECT_FILES = {
     "guilt.csv",
 }
 PENALTY_FILES = {"penalties.png", "penalties.csv"}
+FRONTIER_FILES = {"frontier.png", "frontier.csv", "frontier.json"}
 
 
 @pytest.fixture
@@ -88,6 +89,32 @@ def test_study_of_one_part_one_photo_and_some_tiles(tmp_path: Path, monkeypatch:
     assert found["tiles"] == 60
     assert list(found["cells"]) == ["rocket"]
     assert found["penalties"] == []
+
+
+@pytest.mark.usefixtures("_library")
+def test_frontier_is_set_beside_peers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peer = {
+        "photo": "rocket",
+        "maker": "metapixel",
+        "closeness": {"color_error_1px": 90.0, "color_error_5px": 90.0, "ssim_5px": -1.0},
+        "repetition": {"distinct_tiles": 1, "most_used_tile_count": 100, "touching_share": 1.0},
+    }
+    peers = tmp_path / "figures.json"
+    peers.write_text(json.dumps([peer]))
+    folder = tmp_path / "out"
+    wanted = ("--part", "frontier", "--tiles", "60", "--peers", str(peers))
+    assert study(monkeypatch, str(PHOTOS / "rocket.jpg"), "--out", str(folder), *wanted) == 0
+    assert {path.name for path in folder.iterdir()} == {"study.json"} | FRONTIER_FILES
+    found = json.loads((folder / "frontier.json").read_text())
+    assert (found["photo"], found["tiles"]) == ("rocket", 60)
+    assert found["points"][-1]["series"] == "metapixel"
+    ours = [point for point in found["points"] if point["maker"] == "mosaicd"]
+    assert len(found["peers_beaten_by"]["metapixel"]) == len(ours)
+    for point in ours:
+        assert point["touching_share"] == 0 or point["series"] in {"codebox", "mean-color-ssim"}
+    assert "metapixel" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("_library")
