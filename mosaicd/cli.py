@@ -1,5 +1,6 @@
 """The command line."""
 
+import itertools
 import json
 import sys
 import time
@@ -27,6 +28,7 @@ from mosaicd.errors import CorruptStateError, MosaicdError, SettingsError
 from mosaicd.intake.names import APPEARANCE_FILE, DEFAULT_LIBRARY
 from mosaicd.logs import complain, configure_logs
 from mosaicd.settings import settings_file
+from mosaicd.status import counted
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
@@ -98,15 +100,27 @@ def demo(
 
 
 @app.command()
-def check(root: Root = None, config: Config = None, sets: Sets = None) -> None:
+def check(
+    root: Root = None,
+    config: Config = None,
+    sets: Sets = None,
+    *,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also look at every tile and every mosaic in the database.")
+    ] = False,
+) -> None:
     """Say what is right and what is wrong with the configuration and the machine."""
+    from mosaicd.deep_check import deep_findings
+
     settings = settings_from(root, config, sets)
     file = config or settings_file()
     typer.echo(f"{'ok':8}settings: {shown(file) if file else 'defaults, there is no configuration file'}")
-    findings = list(checks.findings(settings))
-    for finding in findings:
+    found = checks.findings(settings)
+    has_problem = False
+    for finding in itertools.chain(found, deep_findings(settings, _show_progress)) if deep else found:
         typer.echo(f"{finding.mark:8}{finding.text}")
-    raise typer.Exit(EXIT_FAILED if any(finding.is_problem for finding in findings) else 0)
+        has_problem |= finding.is_problem
+    raise typer.Exit(EXIT_FAILED if has_problem else 0)
 
 
 @app.command()
@@ -296,6 +310,11 @@ def _version(
     if version:
         typer.echo(f"mosaicd {__version__}")
         raise typer.Exit
+
+
+def _show_progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"\r{done:,} of {counted(total, 'master')}", err=True, nl=done == total)
 
 
 def _exit_code(error: MosaicdError) -> int:

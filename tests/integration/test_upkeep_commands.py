@@ -10,6 +10,8 @@ import pytest
 from mosaicd import cli
 from mosaicd.settings import load_settings
 from mosaicd.store.database import Database
+from mosaicd.store.models import Master
+from tests.libraries import fill_library
 from tests.stores import add_source, new_database
 
 Run = Callable[..., tuple[int, str, str]]
@@ -73,3 +75,38 @@ def test_backup_of_a_damaged_database_is_an_error_of_its_own(run: Run, database:
     code, out, err = run("backup", "monday.sqlite3")
     assert (code, out) == (5, "")
     assert err.endswith("is damaged (file is not a database), and no copy was kept\n")
+
+
+# ---- check --deep
+
+
+def test_deep_check_says_what_is_right(run: Run, database: Database) -> None:
+    fill_library(database, name="default", tiles=3)
+    code, out, err = run("check", "--deep")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("ok      settings: ")
+    assert "ok      masters: each can be decoded, and looks like its descriptor" in lines
+    assert lines[-1] == "ok      mosaics: each has its tiles, and its uses add up"
+
+
+def test_deep_check_says_what_is_wrong(run: Run, database: Database) -> None:
+    fill_library(database, name="default", tiles=3)
+    with database.write() as session:
+        session.get_one(Master, 2).jpeg = b"no image"
+    code, out, _ = run("check", "--deep")
+    assert code == 1
+    assert (
+        "PROBLEM masters: tile 2 (film-1.mp4, 1.000 s): its image has no beginning or no end"
+        in out.splitlines()
+    )
+    assert run("check")[0] == 0
+
+
+def test_deep_check_shows_on_a_terminal_how_far_it_is(
+    run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_library(database, name="default", tiles=501)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    _, _, err = run("check", "--deep")
+    assert err == "\r500 of 501 masters\r501 of 501 masters\n"

@@ -1,0 +1,108 @@
+"""Whether what the store holds is sound: one plain sentence for each thing that is not."""
+
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.orm import Session, load_only
+
+from mosaicd.imaging.descriptors import COLUMNS, DESCRIPTOR_SCHEME
+from mosaicd.store.models import Descriptor, Master, Mosaic, Source, Tile, TileUse
+from mosaicd.store.mosaics import load_placement
+
+
+def page_complaints(session: Session) -> Iterator[str]:
+    """What SQLite itself finds wrong with the file."""
+    for line in session.scalars(text("PRAGMA integrity_check")):
+        if line != "ok":
+            yield " ".join(line.split())
+
+
+def reference_complaints(session: Session) -> Iterator[str]:
+    """Rows that refer to rows which are not there, such as the master of no tile."""
+    rows = session.execute(
+        text('SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2')
+    )
+    for table, parent, count in rows:
+        which = "1 row refers" if count == 1 else f"{count:,} rows refer"
+        yield f"in table {table}, {which} to a row of table {parent} that is not there"
+
+
+def tile_complaints(session: Session) -> Iterator[str]:
+    """Tiles without pixels or descriptor, descriptors of a wrong size, and sources that count other tiles."""
+    has_master = select(Master.tile_id).where(Master.tile_id == Tile.id).exists()
+    has_descriptor = select(Descriptor.tile_id).where(Descriptor.tile_id == Tile.id).exists()
+    for what, is_missing in (("master", ~has_master), ("descriptor", ~has_descriptor)):
+        for tile in session.scalars(select(Tile.id).where(is_missing).order_by(Tile.id)):
+            yield f"tile {tile} has no {what}"
+    is_current = Descriptor.scheme == DESCRIPTOR_SCHEME
+    wrong = select(Descriptor.tile_id, func.length(Descriptor.subcells)).where(
+        is_current, func.length(Descriptor.subcells) != COLUMNS
+    )
+    for tile, size in session.execute(wrong.order_by(Descriptor.tile_id)):
+        yield f"the descriptor of tile {tile} has {size} bytes instead of {COLUMNS}"
+    yield from _source_complaints(session)
+
+
+def mosaic_complaints(session: Session) -> Iterator[str]:
+    """Mosaics whose placement cannot be read or has tiles that are not there, or whose uses do not add up.
+
+    Whether their files still are in the outbox is no matter: people take them away.
+    """
+    tiles: dict[int, NDArray[np.int64]] = {}
+    columns = load_only(Mosaic.library_id, Mosaic.rows, Mosaic.columns, Mosaic.charges_undone_at)
+    for mosaic in session.scalars(select(Mosaic).options(columns).order_by(Mosaic.id)):
+        if mosaic.library_id not in tiles:
+            all_tiles = select(Tile.id).where(Tile.library_id == mosaic.library_id)
+            tiles[mosaic.library_id] = np.fromiter(session.scalars(all_tiles), np.int64)
+        for complaint in _mosaic_complaints(session, mosaic, tiles[mosaic.library_id]):
+            yield f"mosaic {mosaic.id}: {complaint}"
+
+
+def _mosaic_complaints(session: Session, mosaic: Mosaic, of_library: NDArray[np.int64]) -> Iterator[str]:
+    try:
+        placement = load_placement(session, mosaic)
+    except NoResultFound:
+        yield "its placement is not there"
+        return
+    except (ValueError, zlib.error):
+        yield "its placement cannot be read"
+        return
+    placed, counts = np.unique(placement.tiles, return_counts=True)
+    lost = np.setdiff1d(placed, of_library)
+    if len(lost):
+        yield f"{len(lost):,} tiles of its placement are not in its library, such as {lost[0]}"
+    rows = session.execute(
+        select(TileUse.tile_id, TileUse.count, TileUse.library_id).where(TileUse.mosaic_id == mosaic.id)
+    ).all()
+    charged = {tile: count for tile, count, _ in rows}
+    if mosaic.charges_undone_at is not None:
+        if charged:
+            yield f"its charges were taken back, yet {sum(charged.values()):,} uses are counted"
+    elif charged != dict(zip(placed.tolist(), counts.tolist(), strict=True)):
+        yield f"{sum(charged.values()):,} uses are counted, which are not those of its placement"
+    if any(library != mosaic.library_id for _, _, library in rows):
+        yield "its uses are counted in another library"
+
+
+def _source_complaints(session: Session) -> Iterator[str]:
+    counts = (
+        select(Tile.source_id, func.count().label("tiles"), func.max(Tile.library_id).label("highest"))
+        .add_columns(func.min(Tile.library_id).label("lowest"))
+        .group_by(Tile.source_id)
+        .subquery()
+    )
+    found = func.coalesce(counts.c.tiles, 0)
+    statement = (
+        select(Source.id, Source.tiles_made, found, Source.library_id, counts.c.lowest, counts.c.highest)
+        .outerjoin(counts, counts.c.source_id == Source.id)
+        .order_by(Source.id)
+    )
+    for source, made, tiles, library, lowest, highest in session.execute(statement):
+        if made != tiles:
+            yield f"source {source} has given {made:,} tiles, and {tiles:,} are there"
+        if tiles and (lowest != library or highest != library):
+            yield f"source {source} has tiles in a library that is not its own"
