@@ -195,18 +195,22 @@ class Board:
 
     def _allowed(self, cell: int) -> NDArray[np.bool_]:
         """Which tiles of the library keep to as much of the rules as any does, shape (tiles,)."""
-        for limits in (self._strict, *self._relaxations):
-            is_allowed = self._uses < limits.uses if limits.uses else np.ones(len(self._uses), bool)
-            nearby = self._around(self._placed, cell, limits.distance)
-            is_allowed[nearby[nearby >= 0]] = False
-            if limits.shot_distance:
-                shown = np.unique(self._around(self._shown, cell, limits.shot_distance))
-                is_allowed &= ~np.isin(self._shots, shown)
-            if is_allowed.any():
-                break
+        levels = ((limits, self._keeping_to(limits, cell)) for limits in (self._strict, *self._relaxations))
+        limits, is_allowed = next(level for level in levels if level[1].any())
         for name in self._relaxed:
             self._relaxed[name] += getattr(limits, name) != getattr(self._strict, name)
         return is_allowed
+
+    def _keeping_to(self, limits: _Limits, cell: int) -> NDArray[np.bool_]:
+        """Whether each tile of the library keeps to the limits in this cell, shape (tiles,)."""
+        is_kept: NDArray[np.bool_] = (
+            self._uses < limits.uses if limits.uses else np.ones(len(self._uses), bool)
+        )
+        nearby = self._around(self._placed, cell, limits.distance)
+        is_kept[nearby[nearby >= 0]] = False
+        if limits.shot_distance:
+            is_kept &= ~np.isin(self._shots, self._around(self._shown, cell, limits.shot_distance))
+        return is_kept
 
     def _around(self, grid: NDArray[np.int64], cell: int, reach: int) -> NDArray[np.int64]:
         """What stands within `reach` cells of this one."""

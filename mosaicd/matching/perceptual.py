@@ -82,23 +82,21 @@ class PerceptualEngine:
             )
             return self._toned(found, cells[cell : cell + 1], rules)
 
-        match rules.assignment:
-            case Assignment.DIFFUSION:
-                return diffusion.assign(
-                    candidates,
-                    cells,
-                    self._index,
-                    board=board,
-                    color_correction=rules.color_correction,
-                    ask=ask,
-                )
-            case Assignment.GREEDY:
-                return greedy.assign(candidates, board=board, detail=detail(cells), ask=ask), cells
-            case Assignment.OPTIMAL:
-                placed = optimal.assign(
-                    candidates, board=board, detail=detail(cells), most_uses=rules.maximum_uses, ask=ask
-                )
-                return placed, cells
+        if rules.assignment is Assignment.DIFFUSION:
+            return diffusion.assign(
+                candidates,
+                cells,
+                self._index,
+                board=board,
+                color_correction=rules.color_correction,
+                ask=ask,
+            )
+        if rules.assignment is Assignment.GREEDY:
+            return greedy.assign(candidates, board=board, detail=detail(cells), ask=ask), cells
+        placed = optimal.assign(
+            candidates, board=board, detail=detail(cells), most_uses=rules.maximum_uses, ask=ask
+        )
+        return placed, cells
 
     def _toned(self, candidates: Candidates, cells: FloatArray, rules: Rules) -> Candidates:
         return toned(candidates, cells, self._index, color_correction=rules.color_correction)
