@@ -3,20 +3,30 @@
 import csv
 import hashlib
 import json
+import os
+import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from mosaicd import cli
+from mosaicd.matching.engine import uncorrected
+from mosaicd.pipelines.appearance import Appearance
 from mosaicd.settings import load_settings
-from mosaicd.store.libraries import library_named
+from mosaicd.store.database import Database
+from mosaicd.store.libraries import find_library, library_named
+from mosaicd.store.models import Mosaic
+from mosaicd.store.mosaics import StoredPlacement, record_mosaic, stem_key
 from mosaicd.studies import compare as comparing
-from mosaicd.studies.variants import VARIANTS, Commission, DiedError, Made, make
+from mosaicd.studies import variants
+from mosaicd.studies.variants import VARIANTS, Commission, DiedError, Made, make, make_apart
 from tests.libraries import PHOTOS, fill_library
 from tests.stores import new_database
 
@@ -51,6 +61,36 @@ def compare(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         cli.main()
     assert isinstance(caught.value.code, int)
     return caught.value.code
+
+
+def charge_tiles(path: Path, tiles: range) -> None:
+    """Record a mosaic that was just made of these tiles."""
+    database = Database(path)
+    with database.write() as session:
+        library = find_library(session, "default")
+        assert library is not None
+        mosaic = Mosaic(
+            job_id=None,
+            library_id=library.id,
+            photo_sha256=bytes(32),
+            photo_name="cat.jpg",
+            stem="cat",
+            stem_key=stem_key("cat"),
+            settings={},
+            tiles_in_library=TILES,
+            rows=1,
+            columns=len(tiles),
+            created_at=time.time(),
+            figures={},
+        )
+        shape = (1, len(tiles))
+        shown = StoredPlacement(
+            tiles=np.array(tiles, np.int64).reshape(shape),
+            mirrored=np.zeros(shape, bool),
+            corrections=uncorrected(shape),
+        )
+        record_mosaic(session, mosaic, shown)
+    database.close()
 
 
 def rows(path: Path) -> Iterator[Any]:
@@ -144,6 +184,25 @@ def test_unusable_appearance_is_passed_over_and_said(
     assert "mosaic.toml is passed over: mirror should be a valid boolean" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("_without_processes")
+def test_earlier_mosaics_count_only_where_that_is_asked_for(
+    tmp_path: Path, database_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = ("--engines", "perceptual-greedy", "--set", "penalty_step=1")
+
+    def distance(*history: str) -> float:
+        folder = tmp_path / "out"
+        assert compare(monkeypatch, str(PHOTO), "--out", str(folder), *wanted, *history) == 0
+        found = found_in(folder)
+        assert found["counts_history"] is bool(history)
+        return float(found["variants"][0]["color_error_5px"])
+
+    before = distance("--with-history")
+    charge_tiles(database_path, range(1, TILES, 2))
+    assert distance() == before
+    assert distance("--with-history") > before
+
+
 @pytest.mark.usefixtures("database_path")
 def test_variant_whose_process_dies_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -162,6 +221,44 @@ def test_variant_whose_process_dies_is_left_out(
     assert [each["name"] for each in found_in(folder)["variants"]] == ["mean-color-ssim"]
     assert compare(monkeypatch, str(PHOTO), "--out", str(folder), "--engines", "codebox") == cli.EXIT_FAILED
     assert "no mosaic could be made" in capsys.readouterr().err
+
+
+def die(_commission: Commission) -> Made:
+    os.kill(os.getpid(), signal.SIGKILL)
+    pytest.fail("nobody survives that")
+
+
+def test_death_of_a_process_is_told_apart(
+    tmp_path: Path, database_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variants, "make", die)
+    commission = Commission(
+        database=database_path,
+        library_id=1,
+        photo=PHOTO,
+        photo_pixels_limit=10**8,
+        mosaic_pixels_limit=10**8,
+        appearance=Appearance(),
+        penalty_half_life_days=None,
+        now=0,
+        image=tmp_path / "mosaic.jpg",
+    )
+    with pytest.raises(DiedError, match="its process died"):
+        make_apart(commission)
+
+
+@pytest.mark.usefixtures("_without_processes")
+def test_tiles_described_in_an_earlier_way_are_left_to_the_daemon(
+    tmp_path: Path,
+    database_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with sqlite3.connect(database_path) as connection:
+        connection.execute("UPDATE descriptor SET scheme = 0 WHERE tile_id = 1")
+    connection.close()
+    assert compare(monkeypatch, str(PHOTO), "--out", str(tmp_path / "out")) == cli.EXIT_FAILED
+    assert "described by an earlier mosaicd: let the daemon make a mosaic first" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("database_path", "_without_processes")
