@@ -1,11 +1,13 @@
-"""What ``mosaicd status`` shows: read from the database alone, whether the daemon runs or not."""
+"""What ``mosaicd status`` shows: read from database and folders, whether the daemon runs or not."""
 
 import fcntl
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from mosaicd.disk_use import disk_use, in_units
 from mosaicd.jobs.states import ACTIVE_STATES
 from mosaicd.media.files import one_line, printable
 from mosaicd.settings import Settings
@@ -62,6 +64,7 @@ def gather(database: Database, settings: Settings) -> dict[str, Any]:
                     .limit(_LAST)
                 )
             ],
+            "disk": [asdict(use) for use in disk_use(database.path, settings.folders)],
         }
 
 
@@ -87,12 +90,17 @@ def in_words(facts: dict[str, Any]) -> str:
         for mosaic in facts["last_mosaics"]
     ]
     lines += [f"rejected: {job['file']}: {job['why']}" for job in facts["last_rejections"]]
+    lines.append(f"disk: {', '.join(_disk_in_words(use) for use in facts['disk'])}")
     return "\n".join(lines)
 
 
 def counted(number: int, noun: str) -> str:
     """A number of things, in words."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _disk_in_words(use: dict[str, Any]) -> str:
+    return f"{use['part']} {'' if use['is_whole'] else 'more than '}{in_units(use['bytes'])}"
 
 
 def _jobs(session: Session, state: JobState) -> list[Job]:

@@ -1,6 +1,8 @@
 """The commands for upkeep: what people read, and exit codes."""
 
+import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -110,3 +112,23 @@ def test_deep_check_shows_on_a_terminal_how_far_it_is(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     _, _, err = run("check", "--deep")
     assert err == "\r500 of 501 masters\r501 of 501 masters\n"
+
+
+# ---- status
+
+
+def test_status_says_what_takes_how_much_of_the_disk(run: Run, database: Database, tmp_path: Path) -> None:
+    (tmp_path / "root/outbox/family").mkdir(parents=True)
+    (tmp_path / "root/outbox/family/cat.mosaic.jpg").write_bytes(os.urandom(150_000))
+    code, out, _ = run("status", "--json")
+    disk = json.loads(out)["disk"]
+    assert code == 0
+    assert [each["part"] for each in disk] == ["database", "write-ahead log", "outbox", "archive", "rejected"]
+    assert [each["files"] for each in disk[2:]] == [1, 0, 0]
+    assert 150_000 <= disk[2]["bytes"] < 160_000
+    line = run("status")[1].splitlines()[-1]
+    assert re.fullmatch(
+        r"disk: database \d+\.\d kB, write-ahead log \d+\.\d kB, outbox 15\d\.\d kB,"
+        r" archive 0\.0 kB, rejected 0\.0 kB",
+        line,
+    )
