@@ -103,7 +103,7 @@ class TileIndex:
         They are exactly the nearest, ties apart, and certified: a partition of the leading columns rules out most
         tiles, since the distance of keys never exceeds that of descriptors, and all others are compared in full.
         For the best 64 tiles of 9,216 cells that took 0.36 of the time of FAISS's exhaustive search among 190,000
-        tiles, and at most 0.15 of it (other work was running) among a million: nothing is left for an approximate search to gain.
+        tiles and, on a busy machine, at most 0.15 of it among a million: an approximate search would gain little.
 
         Parameters
         ----------
