@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from mosaicd.pipelines.appearance import Appearance
@@ -120,7 +121,7 @@ def table(comparison: Comparison) -> Table:
     shape = (
         f"{comparison.rows} x {comparison.columns} cells from {tiles:,} tiles of library {comparison.library}"
     )
-    shown = Table(title=f"{comparison.photo}, {shape}")
+    shown = Table(title=escape(f"{comparison.photo}, {shape}"))
     shown.add_column("variant", no_wrap=True)
     for heading in _HEADINGS.values():
         shown.add_column(heading, justify="right")

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from rich.markup import escape
 from rich.table import Table
 
 from mosaicd.matching.engine import Assignment
@@ -94,12 +95,12 @@ def write_frontier(found: Frontier, folder: Path) -> list[Path]:
 
 def our_table(found: Frontier) -> Table:
     """Our points, and which peers are as good or better on all figures."""
-    table = Table(title=f"mosaicd: {found.photo}, {found.cells:,} cells, {found.tiles:,} tiles")
+    table = Table(title=escape(f"mosaicd: {found.photo}, {found.cells:,} cells, {found.tiles:,} tiles"))
     _add_columns(table, "setting")
     if found.peers:
         table.add_column("bettered\non all by")
     for point in found.ours:
-        better = [", ".join(peer.name for peer in beaten_by(point, found.peers)) or "none"]
+        better = [", ".join(escape(peer.name) for peer in beaten_by(point, found.peers)) or "none"]
         table.add_row(point.name, *_words(point.figures), *(better if found.peers else []))
     return table
 
@@ -115,7 +116,7 @@ def peer_table(found: Frontier) -> Table:
         others = f" (and {len(better) - 1} more)" if len(better) > 1 else ""
         by = better[0].name + others if better else "none"
         ahead = found.ours[0].figures.better_count(peer.figures)
-        table.add_row(peer.name, *_words(peer.figures), by, f"{ahead} of 6")
+        table.add_row(escape(peer.name), *_words(peer.figures), by, f"{ahead} of 6")
     return table
 
 

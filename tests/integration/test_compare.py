@@ -223,6 +223,18 @@ def test_variant_whose_process_dies_is_left_out(
     assert "no mosaic could be made" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("database_path", "_without_processes")
+def test_odd_file_names_are_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = tmp_path / os.fsdecode(b"[red] cat\xff.png")
+    photo.write_bytes(PHOTO.read_bytes())
+    folder = tmp_path / "out"
+    assert compare(monkeypatch, str(photo), "--out", str(folder), "--engines", "codebox") == 0
+    assert (folder / f"{photo.stem}.compare.png").exists()
+    assert "[red] cat\\xff.png, 8 x 12 cells" in capsys.readouterr().out
+
+
 def die(_commission: Commission) -> Made:
     os.kill(os.getpid(), signal.SIGKILL)
     pytest.fail("nobody survives that")
