@@ -71,7 +71,7 @@ class Choice:
         As the engine measures it, of the tiles as they are shown; 1 is the same.
     relaxed : Relaxed
     certified_share : float or None
-        Share of the cells whose best candidate is provably the best of all tiles.
+        Share of the cells whose candidates are provably the nearest of all tiles.
     """
 
     tiles: NDArray[np.int64]
