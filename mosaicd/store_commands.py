@@ -1,6 +1,7 @@
 """The commands that look at, or change, what the store holds."""
 
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated
@@ -24,18 +25,38 @@ from mosaicd.jobs.originals import Folders, reason_path
 from mosaicd.jobs.queue import JobQueue, rejected_jobs_named
 from mosaicd.media.files import move_aside, printable, signature
 from mosaicd.status import counted
-from mosaicd.store.libraries import library_facts
+from mosaicd.store.database import Database
+from mosaicd.store.libraries import LibraryFacts, library_facts
 from mosaicd.store.models import Job, Library, Mosaic, Source
 
 
-def libraries(root: Root = None, config: Config = None, sets: Sets = None) -> None:
-    """List the libraries."""
-    with open_store(settings_from(root, config, sets)) as database, database.read() as session:
-        lines = [
-            f"{facts.name}: {counted(facts.tiles, 'tile')} from {counted(facts.sources, 'source')},"
-            f" {counted(facts.mosaics, 'mosaic')}"
-            for facts in library_facts(session)
-        ]
+def libraries(
+    root: Root = None,
+    config: Config = None,
+    sets: Sets = None,
+    remove: Annotated[
+        str | None, typer.Option("--remove", metavar="NAME", help="Take this library out of use.")
+    ] = None,
+    restore: Annotated[
+        str | None,
+        typer.Option(
+            "--restore", metavar="NAME", help="Take back what went out of use last in this library."
+        ),
+    ] = None,
+) -> None:
+    """List the libraries, take one out of use, or take it back."""
+    if remove is not None and restore is not None:
+        message = "give --remove or --restore, not both"
+        raise SettingsError(message)
+    settings = settings_from(root, config, sets)
+    with open_store(settings) as database:
+        if remove is not None:
+            lines = [_remove_library(database, settings.folders.inbox, remove)]
+        elif restore is not None:
+            lines = [_restore_library(database, restore)]
+        else:
+            with database.read() as session:
+                lines = [_facts_in_words(facts) for facts in library_facts(session)]
     echo_lines(lines, otherwise="there are no libraries yet: drop a film into the inbox")
 
 
@@ -146,6 +167,41 @@ def backup(
     written = Path(os.path.abspath(file.expanduser()))  # noqa: PTH100 - links in it are kept as they were given
     size = back_up(settings.database_path, written, settings.folders)
     typer.echo(f"{shown(written)}: {size / 1e6:.1f} MB, checked")
+
+
+def _facts_in_words(facts: LibraryFacts) -> str:
+    return (
+        f"{facts.name}: {counted(facts.tiles, 'tile')} from {counted(facts.sources, 'source')},"
+        f" {counted(facts.mosaics, 'mosaic')}"
+    )
+
+
+def _remove_library(database: Database, inbox: Path, name: str) -> str:
+    from mosaicd.removal import remove_idle_library, require_idle
+
+    with database.read() as session:
+        require_library(session, name)
+    require_idle(database, inbox, name)
+    with database.write() as session:
+        moved = remove_idle_library(session, require_library(session, name), now=time.time())
+    return (
+        f"{name}: {counted(moved.tiles, 'tile')} from {counted(moved.sources, 'source')} out of use;"
+        f" `mosaicd libraries --restore {shlex.quote(name)}` takes them back"
+    )
+
+
+def _restore_library(database: Database, name: str) -> str:
+    from mosaicd.store.removal import take_back
+
+    with database.write() as session:
+        moved = take_back(session, require_library(session, name))
+    if not moved.sources:
+        message = f"nothing of library {name!r} is out of use"
+        raise MosaicdError(message)
+    return (
+        f"{name}: {counted(moved.tiles, 'tile')} from {counted(moved.sources, 'source')} back in use;"
+        f" `mosaicd libraries --remove {shlex.quote(name)}` takes the library out again"
+    )
 
 
 def _put_back(job: Job, folders: Folders) -> None:
