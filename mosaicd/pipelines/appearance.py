@@ -40,7 +40,7 @@ class Appearance(BaseModel):
         Assignment,
         Field(
             description="How tiles are assigned to cells: diffusion (areas keep their mean colour), greedy (cells "
-            "rich in detail first) or optimal (all cells together, each tile used a limited number of times)."
+            "rich in detail first) or optimal (all cells together, tiles used evenly where that costs little)."
         ),
     ] = Assignment.DIFFUSION
     cells_on_long_side: Annotated[
@@ -65,8 +65,7 @@ class Appearance(BaseModel):
         int,
         Field(
             ge=0,
-            description="A tile is used at most so often in a mosaic; 0: no limit (with optimal assignment: twice "
-            "an even share).",
+            description="A tile is used at most so often in a mosaic; 0: no limit.",
         ),
     ] = 0
     mirror: Annotated[

@@ -73,11 +73,10 @@ def test_the_best_for_all_costs_less_than_each_cell_choosing_in_turn() -> None:
     assert placed.similarities.mean() > greedy.board.placement().similarities.mean()
 
 
-def test_uses_are_limited_to_twice_an_even_share_unless_said() -> None:
-    assert optimal.with_limited_uses(NO_RULES, cells=100, tiles=30).maximum_uses == 7
-    assert optimal.with_limited_uses(NO_RULES, cells=100, tiles=3000).maximum_uses == 1
-    limited = replace(NO_RULES, maximum_uses=3)
-    assert optimal.with_limited_uses(limited, cells=100, tiles=30) == limited
+def test_uses_are_matched_twice_an_even_share_unless_said() -> None:
+    assert optimal.uses_matched(NO_RULES, cells=100, tiles=30) == 7
+    assert optimal.uses_matched(NO_RULES, cells=100, tiles=3000) == 1
+    assert optimal.uses_matched(replace(NO_RULES, maximum_uses=3), cells=100, tiles=30) == 3
 
 
 def test_the_more_often_tiles_may_be_used_the_fewer_candidates_are_matched() -> None:
