@@ -6,8 +6,8 @@ low frequencies hold most of the energy, the leading columns serve as the index'
 two keys never exceeds the distance between their descriptors.
 
 Five sub-cells a side, since fewer lose structure and more gain next to nothing: the mosaics' SSIM, on the mean of
-three photos, is .48 with 3 a side, .51 with 4, .53 with 5, .53 with 6 and .54 with 8 (2,000 tiles), or .56, .60, .63,
-.63 and .64 (20,000 tiles); 8 a side take twice as long, 2.6 times the room, and show a tenth fewer distinct tiles.
+three photos, is .48 with 3 a side, .51 with 4, .53 with 5, .53 with 6 and .54 with 8 (2,000 tiles), or .56, .60,
+.63, .63 and .64 (20,000 tiles); 8 a side take twice as long and 2.6 times the room, and show a tenth fewer tiles.
 """
 
 import cv2
