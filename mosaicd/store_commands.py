@@ -91,7 +91,7 @@ def sources(
             count = remove_source(session, source, now=time.time())
         typer.echo(
             f"{printable(source.name)}: {counted(count, 'tile')} out of use;"
-            " drop the file again to have them back"
+            f" `mosaicd libraries --restore {shlex.quote(library)}` takes them back"
         )
 
 

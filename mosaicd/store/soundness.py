@@ -4,7 +4,6 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, load_only
@@ -52,17 +51,17 @@ def mosaic_complaints(session: Session) -> Iterator[str]:
 
     Whether their files still are in the outbox is no matter: people take them away.
     """
-    tiles: dict[int, NDArray[np.int64]] = {}
+    tiles: dict[int, set[int]] = {}
     columns = load_only(Mosaic.library_id, Mosaic.rows, Mosaic.columns, Mosaic.charges_undone_at)
     for mosaic in session.scalars(select(Mosaic).options(columns).order_by(Mosaic.id)):
         if mosaic.library_id not in tiles:
             all_tiles = select(Tile.id).where(Tile.library_id == mosaic.library_id)
-            tiles[mosaic.library_id] = np.fromiter(session.scalars(all_tiles), np.int64)
+            tiles[mosaic.library_id] = set(session.scalars(all_tiles))
         for complaint in _mosaic_complaints(session, mosaic, tiles[mosaic.library_id]):
             yield f"mosaic {mosaic.id}: {complaint}"
 
 
-def _mosaic_complaints(session: Session, mosaic: Mosaic, of_library: NDArray[np.int64]) -> Iterator[str]:
+def _mosaic_complaints(session: Session, mosaic: Mosaic, of_library: set[int]) -> Iterator[str]:
     try:
         placement = load_placement(session, mosaic)
     except NoResultFound:
@@ -72,9 +71,9 @@ def _mosaic_complaints(session: Session, mosaic: Mosaic, of_library: NDArray[np.
         yield "its placement cannot be read"
         return
     placed, counts = np.unique(placement.tiles, return_counts=True)
-    lost = np.setdiff1d(placed, of_library)
-    if len(lost):
-        yield f"{len(lost):,} tiles of its placement are not in its library, such as {lost[0]}"
+    lost = set(placed.tolist()) - of_library
+    if lost:
+        yield f"its placement has tiles that are not in its library: {len(lost):,}, such as {min(lost)}"
     rows = session.execute(
         select(TileUse.tile_id, TileUse.count, TileUse.library_id).where(TileUse.mosaic_id == mosaic.id)
     ).all()

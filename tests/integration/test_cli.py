@@ -325,11 +325,15 @@ def test_source_is_taken_out_of_use_by_number_or_name(run: Run, store: Store, na
     store.fill()
     code, out, err = run("sources", "default", "--remove", name)
     assert (code, err) == (0, "")
-    assert out == "two\\x0alines.mp4: 1 tile out of use; drop the file again to have them back\n"
+    assert out == (
+        "two\\x0alines.mp4: 1 tile out of use; `mosaicd libraries --restore default` takes them back\n"
+    )
     assert run("libraries")[1].startswith("default: 4 tiles from 1 source,")
     code, _, err = run("sources", "default", "--remove", name)
     assert code == 1
     assert err.startswith("mosaicd: there is no source ")
+    assert run("libraries", "--restore", "default")[0] == 0
+    assert run("libraries")[1].startswith("default: 5 tiles from 2 sources,")
 
 
 def test_library_without_sources_says_so(run: Run, store: Store) -> None:

@@ -273,7 +273,7 @@ def test_mosaic_of_lost_tiles_is_found(settings: Settings, database: Database) -
     with database.write() as session:
         session.get_one(MosaicPlacement, 1).tiles = zlib.compress(tiles.tobytes())
     assert problems(settings) == [
-        "mosaics: mosaic 1: 2 tiles of its placement are not in its library, such as 31",
+        "mosaics: mosaic 1: its placement has tiles that are not in its library: 2, such as 31",
         "mosaics: mosaic 1: 12 uses are counted, which are not those of its placement",
     ]
 
