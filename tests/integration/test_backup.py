@@ -208,6 +208,29 @@ def test_damaged_database_gives_no_backup(database: Database, folders: Folders, 
     assert names(file.parent) == []
 
 
+def test_damage_that_is_found_only_in_the_copy_gives_no_backup(
+    database: Database, folders: Folders, file: Path
+) -> None:
+    with sqlite3.connect(database.path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("DELETE FROM sqlite_schema WHERE name = 'tile_by_library'")
+    connection.close()
+    with pytest.raises(CorruptStateError, match=r"is damaged \(.* is never used\), and no copy was kept"):
+        back_up(database.path, file, folders)
+    assert names(file.parent) == []
+
+
+def test_folder_that_cannot_be_written_to_is_said_to_be_one(
+    database: Database, folders: Folders, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("mosaicd.backup.os.open", refuse)
+    with pytest.raises(MosaicdError, match=r"backup\.sqlite3 cannot be written: Permission denied$"):
+        back_up(database.path, file, folders)
+
+
 def test_file_that_is_no_database_gives_no_backup(tmp_path: Path, folders: Folders, file: Path) -> None:
     (tmp_path / "novel.txt").write_bytes(b"It was a dark and stormy night. " * 300)
     with pytest.raises(CorruptStateError, match=r"is damaged \(file is not a database\), and no copy"):
