@@ -1,86 +1,33 @@
 """The same photo dropped again and again: what the library's history changes, and how it is taken back."""
 
 import itertools
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy import select
 
-from mosaicd.jobs.queue import JobQueue
-from mosaicd.media.files import signature
-from mosaicd.media.outbox import report_path
-from mosaicd.pipelines.appearance import Appearance
-from mosaicd.pipelines.mosaic import MosaicPipeline
-from mosaicd.pipelines.orders import MosaicOrder
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import find_library
-from mosaicd.store.models import JobKind, Mosaic, TileUse
-from mosaicd.store.mosaics import mosaic_of_job, past_appearances, reset_penalties, undo_charges
-from tests.libraries import PHOTOS, fill_library
+from mosaicd.store.models import Mosaic, TileUse
+from mosaicd.store.mosaics import past_appearances, reset_penalties, undo_charges
+from tests.libraries import fill_library
+from tests.mosaic_studio import MosaicStudio
 
 TILES = 5000
 DAY = 86_400.0
 START = 20_000 * DAY
 
 
-@dataclass
-class Studio:
-    """Makes mosaics of one photo, one after the other, at times that it is told."""
+class Studio(MosaicStudio):
+    """Makes mosaics of the portrait."""
 
-    database: Database
-    library_id: int
-    folder: Path
-
-    def __post_init__(self) -> None:
-        self.pipeline = MosaicPipeline(self.database.path)
-        self.queue = JobQueue(self.database)
-        self.inbox = self.folder / "inbox"
-        self.inbox.mkdir()
-        self.made = 0
-
-    def make(self, *, step: float, now: float, **appearance: Any) -> Mosaic:
-        self.made += 1
-        photo = self.inbox / f"portrait-{self.made}.png"
-        photo.write_bytes((PHOTOS / "astronaut.png").read_bytes())
-        looks = signature(photo)
-        assert looks is not None
-        ticket = self.queue.admit(
-            library="default",
-            kind=JobKind.MOSAIC,
-            path=photo.name,
-            signature=looks,
-            first_seen_at=now,
-            now=now,
-        )
-        order = MosaicOrder(
-            job_id=ticket.job_id,
-            library_id=self.library_id,
-            file=photo,
-            name=photo.name,
-            signature=looks,
-            appearance=Appearance(penalty_step=step, tile_edge_pixels=20, **appearance),
-            appearance_file=self.inbox / "mosaic.toml",
-            penalty_half_life_days=30,
-            photo_pixels_limit=10**8,
-            mosaic_pixels_limit=10**8,
-            outbox=self.folder / "outbox",
-            staging=self.folder / "staging",
-            now=now,
-        )
-        self.pipeline.run(order, lambda _: None)
-        with self.database.read() as session:
-            mosaic = mosaic_of_job(session, ticket.job_id)
-            assert mosaic is not None
-            return mosaic
+    def make(self, *, now: float, **appearance: Any) -> Mosaic:
+        return super().make(now=now, tile_edge_pixels=20, **appearance)
 
     def tiles(self, mosaic: Mosaic) -> set[int]:
-        report = json.loads((self.folder / "outbox" / report_path(mosaic.stem)).read_text())
-        return {tile for tile, *_ in report["placement"]["tiles"]}
+        return {tile for tile, *_ in self.report(mosaic)["placement"]["tiles"]}
 
     def events(self) -> list[tuple[int, int, int, float]]:
         with self.database.read() as session:
@@ -101,14 +48,14 @@ def new_studio(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Studio]
         folder = tmp_path_factory.mktemp("studio")
         copy = folder / "store.sqlite3"
         copy.write_bytes(filled.read_bytes())
-        return Studio(Database(copy), library, folder)
+        return Studio(Database(copy), library, folder, "astronaut.png")
 
     return build
 
 
 def test_without_penalty_the_same_photo_gives_the_same_mosaic(new_studio: Callable[[], Studio]) -> None:
     studio = new_studio()
-    first, second, third = (studio.make(step=0.0, now=START + DAY * day) for day in range(3))
+    first, second, third = (studio.make(penalty_step=0.0, now=START + DAY * day) for day in range(3))
     images = {
         (studio.folder / "outbox" / f"{each.stem}.mosaic.jpg").read_bytes() for each in (first, second, third)
     }
@@ -117,9 +64,9 @@ def test_without_penalty_the_same_photo_gives_the_same_mosaic(new_studio: Callab
 
 
 def test_with_penalty_neighbours_share_few_tiles_and_stay_close(new_studio: Callable[[], Studio]) -> None:
-    unpenalised = new_studio().make(step=0.0, now=START)
+    unpenalised = new_studio().make(penalty_step=0.0, now=START)
     studio = new_studio()
-    mosaics = [studio.make(step=0.03, now=START + DAY * day) for day in range(3)]
+    mosaics = [studio.make(penalty_step=0.03, now=START + DAY * day) for day in range(3)]
     for earlier, later in itertools.pairwise(mosaics):
         before, after = studio.tiles(earlier), studio.tiles(later)
         assert len(before & after) <= 0.6 * len(before)
@@ -129,9 +76,9 @@ def test_with_penalty_neighbours_share_few_tiles_and_stay_close(new_studio: Call
 
 def test_undoing_a_mosaic_gives_back_the_events_as_they_were(new_studio: Callable[[], Studio]) -> None:
     studio = new_studio()
-    studio.make(step=0.03, now=START)
+    studio.make(penalty_step=0.03, now=START)
     before = studio.events()
-    second = studio.make(step=0.03, now=START + DAY)
+    second = studio.make(penalty_step=0.03, now=START + DAY)
     assert len(studio.events()) > len(before)
     with studio.database.write() as session:
         undo_charges(session, session.get_one(Mosaic, second.id), now=START + 2 * DAY)
@@ -140,14 +87,14 @@ def test_undoing_a_mosaic_gives_back_the_events_as_they_were(new_studio: Callabl
 
 def test_charges_are_the_uses_in_the_mosaic(new_studio: Callable[[], Studio]) -> None:
     studio = new_studio()
-    mosaic = studio.make(step=0.03, now=START)
+    mosaic = studio.make(penalty_step=0.03, now=START)
     assert sum(count for _, _, count, _ in studio.events()) == mosaic.rows * mosaic.columns
     assert {tile for _, tile, _, _ in studio.events()} == studio.tiles(mosaic)
 
 
 def test_history_fades_and_can_be_reset(new_studio: Callable[[], Studio]) -> None:
     studio = new_studio()
-    studio.make(step=0.03, now=START)
+    studio.make(penalty_step=0.03, now=START)
     tiles = np.arange(1, TILES + 1)
 
     def uses(now: float) -> float:
