@@ -14,7 +14,7 @@ from mosaicd.matching.index import Candidates
 
 _UNMATCHED = 1.0
 _OFFSET = 1.0
-_FEWEST_CANDIDATES, _MOST_CANDIDATES = 16, 256
+_FEWEST_CANDIDATES, _USUAL_CANDIDATES, _MOST_CANDIDATES = 4, 16, 256
 _PAIRS_LIMIT = 4_000_000
 _USES_TO_SPARE = 2
 
@@ -24,9 +24,11 @@ def uses_matched(rules: Rules, *, cells: int, tiles: int) -> int:
 
     Without a limit in the rules, cells that the matching leaves without a tile may still take one that is used up
     by it. A strict limit by default would cost too much: with 20,000 tiles and 9,216 cells, where it comes to one
-    use, the portrait's colour error is 6.4 rather than 3.6, its SSIM .44 rather than .57.
+    use, the portrait's colour error is 6.4 rather than 3.6, its SSIM .44 rather than .57. Very large mosaics are
+    matched with fewer uses than they might have, so that memory holds them.
     """
-    return rules.maximum_uses or -(-_USES_TO_SPARE * cells // max(1, tiles))
+    wanted = rules.maximum_uses or -(-_USES_TO_SPARE * cells // max(1, tiles))
+    return max(1, min(wanted, _PAIRS_LIMIT // (cells * _USUAL_CANDIDATES)))
 
 
 def candidates_wanted(cells: int, most_uses: int) -> int:

@@ -81,4 +81,10 @@ def test_uses_are_matched_twice_an_even_share_unless_said() -> None:
 
 def test_the_more_often_tiles_may_be_used_the_fewer_candidates_are_matched() -> None:
     wanted = [optimal.candidates_wanted(9216, most_uses) for most_uses in (1, 7, 10_000)]
-    assert wanted == [256, 62, 16]
+    assert wanted == [256, 62, 4]
+
+
+def test_very_large_mosaics_are_matched_with_few_uses_and_candidates() -> None:
+    matched = [optimal.uses_matched(NO_RULES, cells=cells, tiles=2000) for cells in (6561, 100_000, 700_000)]
+    assert matched == [7, 2, 1]
+    assert optimal.candidates_wanted(700_000, 1) == 5
