@@ -58,7 +58,7 @@ class ShotFinder:
 
     def _begin(self, shot: int, crops: Mapping[int, FloatArray]) -> None:
         """Note the first tiles of a shot; those that are known stay."""
-        if shot >= len(self._starts):
+        while shot >= len(self._starts):
             self._starts = np.concatenate([self._starts, np.full_like(self._starts, np.nan)])
         self._count = max(self._count, shot + 1)
         for end, descriptor in crops.items():

@@ -58,3 +58,11 @@ def test_finding_goes_on_where_it_was_left() -> None:
     assert resumed.shot_of(frames[-1], frames[-1]) == expected[-1]
     assert expected[-1] == expected[-2]
     assert max(expected) > 100
+
+
+def test_finding_goes_on_after_a_film_that_came_back_to_all_but_its_late_shots() -> None:
+    rows = varied_descriptors(200, seed=2)
+    finder = ShotFinder()
+    for shot in [*range(190, 200), *range(190)]:
+        finder.resume(shot, {0: rows[shot]})
+    assert [finder.shot_of({0: rows[shot]}, {0: rows[shot]}) for shot in (195, 189)] == [195, 189]
