@@ -18,7 +18,6 @@ FIRST_USE, LATER_USE = 1 / 3, 1 / 150
 """Shares of `penalty_step` that a tile's first use in this mosaic takes off its similarity, and each later one."""
 
 _MOST_FROM_HISTORY = np.float32(0.8)
-_NOTHING = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,10 +86,11 @@ class Board:
         self._step = np.float32(rules.penalty_step * SIMILARITY_SCALE)
         history = np.minimum(with_shots(past_appearances, shots), _MOST_FROM_HISTORY)
         self._handicaps: FloatArray = self._step * history
-        self._shots = shots
+        different, self._shots = np.unique(shots, return_inverse=True)
+        self._shot_count = len(different)
         self._uses = np.zeros(len(past_appearances), np.int32)
         self._placed = np.full((rows + 2 * margin, columns + 2 * margin), -1, np.int64)
-        self._shown = np.full(self._placed.shape, _NOTHING, np.int64)
+        self._shown = np.full_like(self._placed, -1)
         self._mirrored = np.zeros(shape, bool)
         self._distances = np.empty(shape, np.float32)
         self._relaxed = dict.fromkeys(("shot_distance", "uses", "distance"), 0)
@@ -195,22 +195,31 @@ class Board:
 
     def _allowed(self, cell: int) -> NDArray[np.bool_]:
         """Which tiles of the library keep to as much of the rules as any does, shape (tiles,)."""
-        levels = ((limits, self._keeping_to(limits, cell)) for limits in (self._strict, *self._relaxations))
+        strict = self._strict
+        tiles_away = self._away(self._placed, cell, strict.distance, len(self._uses))
+        shots_away = self._away(self._shown, cell, strict.shot_distance, self._shot_count)[self._shots]
+        levels = (
+            (
+                limits,
+                (tiles_away > limits.distance)
+                & (shots_away > limits.shot_distance)
+                & ((self._uses < limits.uses) | (limits.uses == 0)),
+            )
+            for limits in (strict, *self._relaxations)
+        )
         limits, is_allowed = next(level for level in levels if level[1].any())
         for name in self._relaxed:
-            self._relaxed[name] += getattr(limits, name) != getattr(self._strict, name)
+            self._relaxed[name] += getattr(limits, name) != getattr(strict, name)
         return is_allowed
 
-    def _keeping_to(self, limits: _Limits, cell: int) -> NDArray[np.bool_]:
-        """Whether each tile of the library keeps to the limits in this cell, shape (tiles,)."""
-        is_kept: NDArray[np.bool_] = (
-            self._uses < limits.uses if limits.uses else np.ones(len(self._uses), bool)
-        )
-        nearby = self._around(self._placed, cell, limits.distance)
-        is_kept[nearby[nearby >= 0]] = False
-        if limits.shot_distance:
-            is_kept &= ~np.isin(self._shots, self._around(self._shown, cell, limits.shot_distance))
-        return is_kept
+    def _away(self, grid: NDArray[np.int64], cell: int, reach: int, count: int) -> NDArray[np.int32]:
+        """How many cells away each of `count` tiles or shots stands; `reach` + 1 where it is not within reach."""
+        offsets = np.abs(np.arange(-reach, reach + 1, dtype=np.int32))
+        nearby = self._around(grid, cell, reach)
+        is_filled = nearby >= 0
+        away = np.full(count, reach + 1, np.int32)
+        np.minimum.at(away, nearby[is_filled], np.maximum.outer(offsets, offsets).ravel()[is_filled])
+        return away
 
     def _around(self, grid: NDArray[np.int64], cell: int, reach: int) -> NDArray[np.int64]:
         """What stands within `reach` cells of this one."""
