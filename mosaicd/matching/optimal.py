@@ -24,8 +24,9 @@ def uses_matched(rules: Rules, *, cells: int, tiles: int) -> int:
 
     Without a limit in the rules, cells that the matching leaves without a tile may still take one that is used up
     by it. A strict limit by default would cost too much: with 20,000 tiles and 9,216 cells, where it comes to one
-    use, the portrait's colour error is 6.4 rather than 3.6, its SSIM .44 rather than .57. Very large mosaics are
-    matched with fewer uses than they might have, so that memory holds them.
+    use, the portrait's colour error is 6.4 rather than 3.6, its SSIM .44 rather than .57. Very large mosaics, and
+    those of very few tiles, are matched with fewer uses than they might have, so that memory holds them: most of
+    their cells may then be left to choose one after the other.
     """
     wanted = rules.maximum_uses or -(-_USES_TO_SPARE * cells // max(1, tiles))
     return max(1, min(wanted, _PAIRS_LIMIT // (cells * _USUAL_CANDIDATES)))
