@@ -25,6 +25,7 @@ log = structlog.get_logger()
 _PROGRESS_SECONDS = 1.0
 _INTERRUPTIONS_LIMIT = 5
 _SUSPECT_INTERRUPTIONS = 2
+_TO_BECOME_TILES = "has become tiles"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,7 +154,10 @@ class Foreman:
         reason = self._waits_for(ticket)
         if reason is None:
             return False
-        if self._queue.wait(ticket, reason):
+        is_new = self._queue.wait(ticket, reason)
+        # a thousand files that a photo waits for are one wait, not a thousand lines
+        is_next_file = all(why.endswith(_TO_BECOME_TILES) for why in (reason, ticket.explanation or ""))
+        if is_new and not is_next_file:
             log.info("job_waiting", job=ticket.job_id, file=ticket.path, why=reason)
         return True
 
@@ -166,7 +170,7 @@ class Foreman:
             film = self._admission.unsettled_videos(ticket.library, seen_before=ticket.admitted_at)
             film = film or self._queue.splice_before(ticket)
             if film is not None:
-                return f"waits until {printable(film)} has become tiles"
+                return f"waits until {printable(film)} {_TO_BECOME_TILES}"
         with self._database.read() as session:
             if has_tiles(session, ticket.library_id, at_least=settings.minimum_tiles):
                 return None

@@ -268,6 +268,22 @@ def test_photo_waits_for_films_and_for_tiles_and_then_goes_on(shop: Workshop) ->
     ]
 
 
+def test_photo_that_waits_for_one_file_after_the_other_says_so_once(shop: Workshop) -> None:
+    for path in ("a.mp4", "b.mp4", "c.mp4"):
+        shop.drop(path, kind=SPLICE)
+    shop.drop("cat.jpg")
+    with shop.database.write() as session:
+        session.get_one(Job, shop.job().id).admitted_at = 4e9
+    with capture_logs() as log:
+        for _ in range(3):
+            shop.foreman.hand_out()
+            shop.again(Done(facts=FACTS[SPLICE]), kind=SPLICE)
+            shop.foreman.recheck_waiting()
+    assert shop.state() is JobState.QUEUED
+    (waiting,) = [event for event in log if event["event"] == "job_waiting"]
+    assert waiting["why"].endswith(".mp4 has become tiles")
+
+
 @pytest.mark.parametrize("must_wait", ["queued", "waiting"])
 def test_job_whose_file_has_changed_is_withdrawn(shop: Workshop, must_wait: str) -> None:
     shop.drop("cat.jpg")
