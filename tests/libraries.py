@@ -18,22 +18,9 @@ from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
 from mosaicd.store.models import SourceKind
 from mosaicd.store.tiles import Chunk, NewTile, add_chunk, complete_source, find_or_add_source
+from mosaicd.studies.bench_material import TILE_PHOTOS
 
 PHOTOS = Path(skimage.data.__file__).parent
-NAMES = (
-    "brick.png",
-    "camera.png",
-    "coins.png",
-    "color.png",
-    "grass.png",
-    "gravel.png",
-    "hubble_deep_field.jpg",
-    "ihc.png",
-    "moon.png",
-    "motorcycle_left.png",
-    "retina.jpg",
-    "rocket.jpg",
-)
 _BATCH = 1000
 
 
@@ -47,7 +34,7 @@ def varied_squares(count: int, *, seed: int, edge: int = 64) -> Iterator[PixelAr
     """Squares of `edge` pixels from random places of the photos, in random light."""
     random = np.random.default_rng(seed)
     for number in range(count):
-        pixels = photo(NAMES[number % len(NAMES)])
+        pixels = photo(TILE_PHOTOS[number % len(TILE_PHOTOS)])
         side = int(min(pixels.shape[:2]) * random.uniform(0.1, 0.8))
         top = random.integers(0, pixels.shape[0] - side + 1)
         left = random.integers(0, pixels.shape[1] - side + 1)

@@ -21,7 +21,7 @@ TILE_RECIPE = (
     "mirrored, in 35 to 150% of the light, tinted by up to 25%"
 )
 
-_PHOTOS = (
+TILE_PHOTOS = (
     "brick.png",
     "camera.png",
     "coins.png",
@@ -43,8 +43,8 @@ def made_up_tiles(count: int) -> PixelArray:
     random = np.random.default_rng(_SEED)
     folder = photo_files([])["portrait"].parent
     tiles = np.empty((count, SUBCELLS, SUBCELLS, 3), np.uint8)
-    for number, name in enumerate(_PHOTOS):
-        mine = tiles[number :: len(_PHOTOS)]
+    for number, name in enumerate(TILE_PHOTOS):
+        mine = tiles[number :: len(TILE_PHOTOS)]
         if len(mine):
             mine[:] = _crops(_pixels(folder / name), len(mine), random)
     random.shuffle(tiles)

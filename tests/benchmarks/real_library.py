@@ -30,7 +30,7 @@ from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
 from mosaicd.store.models import SourceKind
 from mosaicd.store.tiles import Chunk, NewTile, add_chunk, complete_source, find_or_add_source
-from tests.libraries import NAMES
+from mosaicd.studies.bench_material import TILE_PHOTOS
 from tests.real_media import Origin, package
 
 LIBRARY = "default"
@@ -160,7 +160,7 @@ def make_library(path: Path, *, tiles: int, now: float) -> None:
 
 def _photo_files() -> Iterator[Path]:
     seen: set[bytes] = set()
-    skimage_photos = [Path(skimage.data.__file__).parent / name for name in NAMES]
+    skimage_photos = [Path(skimage.data.__file__).parent / name for name in TILE_PHOTOS]
     others = [file for place in (_DLIB, _PILLOW) for file in sorted(package(*place).rglob("*.jpg"))]
     for file in (*skimage_photos, *others):
         if (content := content_hash(file)) not in seen:

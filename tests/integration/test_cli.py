@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
-from mosaicd import cli
 from mosaicd.jobs.originals import put_aside, write_reason
 from mosaicd.jobs.queue import JobQueue, Ticket
 from mosaicd.media.files import signature
@@ -25,28 +24,7 @@ from tests.stores import add_source, new_database, placement
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture(autouse=True)
-def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.upper().startswith(("MOSAICD_", "XDG_")) or name == "STATE_DIRECTORY":
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("MOSAICD_ROOT", str(tmp_path / "root"))
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command; its exit code and what it wrote to both streams."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mosaicd", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        output = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, output.out, output.err
-
-    return run
+pytestmark = pytest.mark.usefixtures("at_home")
 
 
 def process(*arguments: str) -> tuple[int, str, str]:
