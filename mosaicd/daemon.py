@@ -73,7 +73,9 @@ class Daemon:
         with contextlib.ExitStack() as resources:
             resources.enter_context(lock(settings.database_path))
             self._database = resources.enter_context(contextlib.closing(Database(settings.database_path)))
-            self._database.migrate()
+            upgrade = self._database.migrate()
+            if upgrade is not None:
+                log.info("database_upgraded", revision=upgrade.revision, copy=str(upgrade.copy))
             self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
             resources.callback(os.close, self._wake_read)
             resources.callback(os.close, self._wake_write)

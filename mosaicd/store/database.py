@@ -1,8 +1,10 @@
 """Opening the database: its pragmas, its transactions, its migrations."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,22 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from mosaicd.errors import CorruptStateError, TransientError
+from mosaicd.errors import CorruptStateError, MosaicdError, TransientError
+from mosaicd.store.copies import copy_database
 
 _BUSY_TIMEOUT_MS = 30_000
 _PASSING = ("disk is full", "disk i/o error", "database is locked", "unable to open database file")
 _MISTAKES = ("unique constraint", "foreign key", "check constraint")  # of this program, not of the database
 _PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": _BUSY_TIMEOUT_MS}
+_PRIVATE = 0o600  # tiles show what people have filmed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """An older database has been brought to this revision of the schema; what it was before stands in `copy`."""
+
+    revision: str
+    copy: Path
 
 
 class Database:
@@ -64,40 +76,69 @@ class Database:
         with self._translated(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def migrate(self) -> None:
-        """Bring the schema to this program's revision.
+    def migrate(self) -> Upgrade | None:
+        """Bring the schema to this program's revision: all at once, or not at all.
+
+        What an older program has written is copied first, to a file beside it that is named for the new revision.
+
+        Returns
+        -------
+        Upgrade or None
+            None for a database that was current, or has just been made.
 
         Raises
         ------
         CorruptStateError
-            If the schema is newer than this program, or the file is no database.
+            If the schema is newer than this program, the file is no database, or it is damaged.
+        MosaicdError
+            If the copy cannot be written.
         """
         with self._translated():
-            if not self._is_current():
-                command.upgrade(_alembic_config(self._engine), "head")
+            head = revisions()[-1]
+            revision = self._revision()
+            if revision == head:
+                return None
+            copy = None if revision is None else self._copied_before(head)
+            command.upgrade(_alembic_config(self._engine), "head")
+        return None if copy is None else Upgrade(revision=head, copy=copy)
 
     def require_current(self) -> None:
         """Raise CorruptStateError unless the schema is this program's revision; change nothing."""
         with self._translated():
-            if not self._is_current():
+            if self._revision() != revisions()[-1]:
                 message = (
                     f"the database {self.path} has an older schema than this mosaicd; "
                     "start the daemon once to upgrade it"
                 )
                 raise CorruptStateError(message)
 
-    def _is_current(self) -> bool:
-        """Whether the schema is this program's; CorruptStateError if it is newer."""
-        scripts = ScriptDirectory.from_config(_alembic_config(self._engine))
+    def _copied_before(self, revision: str) -> Path:
+        """A copy of the database as it is before the upgrade; in place of one from an earlier try."""
+        copy = self.path.with_name(f"{self.path.name}.before-{revision}")
+        place = copy.with_name(f"{copy.name}.part")
+        try:
+            os.close(os.open(place, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, _PRIVATE))
+            try:
+                copy_database(self.path, place)
+                place.replace(copy)
+            finally:
+                place.unlink(missing_ok=True)
+        except OSError as error:
+            message = f"the copy before the upgrade, {copy}, cannot be written: {error.strerror}"
+            raise MosaicdError(message) from error
+        return copy
+
+    def _revision(self) -> str | None:
+        """The schema's revision; None if there is none yet, CorruptStateError if it is newer than the program."""
         with self._engine.connect() as connection:
             revision = MigrationContext.configure(connection).get_current_revision()
-        if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
+        if revision is not None and revision not in revisions():
             message = (
                 f"the database {self.path} was written by a newer mosaicd than this one; "
                 "install that version again, or restore the backup made before the upgrade"
             )
             raise CorruptStateError(message)
-        return revision == scripts.get_current_head()
+        return revision
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -114,7 +155,13 @@ class Database:
             raise CorruptStateError(message) from error
 
 
-def _alembic_config(engine: Engine) -> Config:
+def revisions() -> list[str]:
+    """Every revision of the schema that this program knows, oldest first; the last one is its own."""
+    scripts = ScriptDirectory.from_config(_alembic_config(None))
+    return [script.revision for script in scripts.walk_revisions()][::-1]
+
+
+def _alembic_config(engine: Engine | None) -> Config:
     config = Config()
     config.set_main_option("script_location", "mosaicd:store/migrations")
     config.set_main_option("path_separator", "os")
@@ -125,6 +172,7 @@ def _alembic_config(engine: Engine) -> Config:
 def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401
     connection.isolation_level = None  # transactions are begun by _begin alone
     cursor = connection.cursor()
+    cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file, or at the next VACUUM of an older one
     for name, wanted in _PRAGMAS.items():
         cursor.execute(f"PRAGMA {name} = {wanted}")
         (value,) = cursor.execute(f"PRAGMA {name}").fetchone()

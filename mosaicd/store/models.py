@@ -201,6 +201,8 @@ class Job(Base):
     moved_to: Mapped[str | None] = mapped_column(FsPath, default=None)
     """Where the original goes, absolute; written before the move, so that a crash cannot lose track of it."""
     redelivered_at: Mapped[float | None] = mapped_column(default=None)
+    original_gone_at: Mapped[float | None] = mapped_column(default=None)
+    """Since when the original is known not to be in the archive any more, its time being up."""
 
 
 class Mosaic(Base):
@@ -227,6 +229,10 @@ class Mosaic(Base):
     """The version of the same photo's mosaic that this one improves on."""
     published_at: Mapped[float | None] = mapped_column(default=None)
     charges_undone_at: Mapped[float | None] = mapped_column(default=None)
+    placement_dropped_at: Mapped[float | None] = mapped_column(default=None)
+    """When its placement was deleted for good; its name stays taken."""
+    uses_dropped_at: Mapped[float | None] = mapped_column(default=None)
+    """When its uses were deleted for good, which counted for nothing any more."""
 
 
 class MosaicPlacement(Base):

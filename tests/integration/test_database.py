@@ -1,6 +1,7 @@
 """The database: safe on every connection, migrated, and refused in plain words where it cannot be used."""
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from mosaicd.store.libraries import count_tiles, find_library, has_tiles, librar
 from mosaicd.store.models import Base, Library, Tile
 from mosaicd.store.tiles import remove_source
 from tests.stores import add_source, new_database
+
+_NOT_IN_BRACKETS = re.compile(r",(?![^()]*\))")
 
 
 @pytest.fixture
@@ -155,7 +158,8 @@ def test_migrations_make_the_checks_and_indexes_of_the_models(tmp_path: Path, da
         connection.close()
         return {
             name.strip('"'): {
-                " ".join(line.replace('"', "").split()).rstrip(", ") for line in sql.split("\n")
+                " ".join(rule.replace('"', "").split())
+                for rule in _NOT_IN_BRACKETS.split(sql.partition("(")[2].rpartition(")")[0])
             }
             for name, sql in rows
             if name != "alembic_version"

@@ -6,6 +6,11 @@ from mosaicd.store.models import Base
 
 engine = context.config.attributes["engine"]
 with engine.execution_options(begin="IMMEDIATE").connect() as connection:
-    context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=True,
+        transactional_ddl=True,  # from whatever revision to the last one at once: killed, it leaves the old one
+    )
     with context.begin_transaction():
         context.run_migrations()
