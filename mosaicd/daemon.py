@@ -217,7 +217,7 @@ class Daemon:
         if self._foreman.is_busy or self._watcher.has_hints or not self._admission.is_quiet:
             return False
         self._foreman.recheck_waiting()
-        return not self._queue.can_proceed(now=time.time())
+        return not self._queue.can_proceed(now=time.time(), retry_seconds=self._settings.retry_seconds)
 
     def _active(self) -> int:
         counts = self._queue.counts()

@@ -114,8 +114,9 @@ class Foreman:
 
     def hand_out(self) -> None:
         """Give every idle worker a job, if there is one for it."""
-        for desk in self._desks:
-            for ticket in self._queue.claimable(desk.kind, now=time.time()) if desk.ticket is None else []:
+        retry_seconds = self._settings.retry_seconds
+        for desk in [desk for desk in self._desks if desk.ticket is None]:
+            for ticket in self._queue.claimable(desk.kind, now=time.time(), retry_seconds=retry_seconds):
                 if self._has_changed(ticket):
                     self._books.withdraw(ticket)
                 elif not self._must_wait(ticket) and self._may_start(ticket):
@@ -166,7 +167,8 @@ class Foreman:
         if ticket.kind is not JobKind.MOSAIC:
             return None
         settings = self._settings.for_library(ticket.library)
-        if time.time() - ticket.admitted_at < settings.photo_wait_limit_seconds:
+        # A photo from the future: the clock was set back, and it may have waited for any time.
+        if abs(time.time() - ticket.admitted_at) < settings.photo_wait_limit_seconds:
             film = self._admission.unsettled_videos(ticket.library, seen_before=ticket.admitted_at)
             film = film or self._queue.splice_before(ticket)
             if film is not None:

@@ -1,10 +1,11 @@
 """The durable queue: every change of a job is one transaction."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import ColumnElement, delete, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from mosaicd.jobs.states import ACTIVE_STATES, require_step
@@ -101,11 +102,12 @@ class JobQueue:
             job.stage, job.progress = "starting", 0.0
             return _ticket(job, ticket.library)
 
-    def claimable(self, kind: JobKind, *, now: float, limit: int = 50) -> list[Ticket]:
-        """Queued jobs of a kind, oldest first."""
-        return self._tickets(
-            Job.kind == kind, Job.state == JobState.QUEUED, Job.not_before <= now, limit=limit
-        )
+    def claimable(
+        self, kind: JobKind, *, now: float, retry_seconds: float = math.inf, limit: int = 50
+    ) -> list[Ticket]:
+        """Queued jobs of a kind whose time has come, oldest first; none is deferred for over `retry_seconds`."""
+        is_due = _is_due(now, retry_seconds)
+        return self._tickets(Job.kind == kind, Job.state == JobState.QUEUED, is_due, limit=limit)
 
     def in_state(self, *states: JobState) -> list[Ticket]:
         """Every job in one of these states, oldest first."""
@@ -205,9 +207,10 @@ class JobQueue:
             job.attempts, job.interruptions, job.not_before, job.moved_to = 0, 0, 0.0, None
             job.admitted_at, job.explanation = now, None
 
-    def can_proceed(self, *, now: float) -> bool:
+    def can_proceed(self, *, now: float, retry_seconds: float = math.inf) -> bool:
         """Whether any job is being worked on or could be started now."""
-        ready = (Job.state == JobState.RUNNING) | ((Job.state == JobState.QUEUED) & (Job.not_before <= now))
+        is_due = _is_due(now, retry_seconds)
+        ready = (Job.state == JobState.RUNNING) | ((Job.state == JobState.QUEUED) & is_due)
         with self._database.read() as session:
             return bool(session.scalar(select(exists().where(ready))))
 
@@ -221,6 +224,11 @@ class JobQueue:
         with self._database.read() as session:
             rows = session.execute(statement.order_by(Job.id).limit(limit))
             return [_ticket(job, library) for job, library in rows]
+
+
+def _is_due(now: float, retry_seconds: float) -> ColumnElement[bool]:
+    """Whether a job's time has come. One that is deferred for longer was so before the clock was set back."""
+    return (Job.not_before <= now) | (Job.not_before > now + retry_seconds)
 
 
 def rejected_jobs_named(session: Session, name: str) -> Sequence[Job]:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from tests.stores import add_source, new_database, placement
 
 SPLICE, MOSAIC = JobKind.SPLICE, JobKind.MOSAIC
 REASON = "it is no photo"
+YEAR = 365 * 86_400.0
 FACTS = {
     SPLICE: {
         "source": 1,
@@ -252,7 +254,7 @@ def test_photo_waits_for_films_and_for_tiles_and_then_goes_on(shop: Workshop) ->
     with capture_logs() as log:
         shop.drop("cat.jpg")
         with shop.database.write() as session:
-            session.get_one(Job, shop.job().id).admitted_at = 4e9
+            session.get_one(Job, shop.job().id).admitted_at = time.time()
         shop.foreman.hand_out()
         assert shop.state() is JobState.WAITING
         shop.again(Done(facts=FACTS[SPLICE]), kind=SPLICE)
@@ -268,12 +270,29 @@ def test_photo_waits_for_films_and_for_tiles_and_then_goes_on(shop: Workshop) ->
     ]
 
 
+@pytest.mark.parametrize(("set_back_seconds", "waits"), [(60, True), (YEAR, False)])
+def test_photo_waits_for_no_year_when_the_clock_is_set_back_by_one(
+    shop: Workshop,
+    monkeypatch: pytest.MonkeyPatch,
+    set_back_seconds: float,
+    waits: bool,  # noqa: FBT001
+) -> None:
+    shop.begin("film.mp4", kind=SPLICE)
+    shop.drop("cat.jpg")
+    now = time.time()
+    with shop.database.write() as session:
+        session.get_one(Job, shop.job().id).admitted_at = now
+    monkeypatch.setattr(time, "time", lambda: now - set_back_seconds)
+    shop.foreman.hand_out()
+    assert shop.state() is (JobState.WAITING if waits else JobState.RUNNING)
+
+
 def test_photo_that_waits_for_one_file_after_the_other_says_so_once(shop: Workshop) -> None:
     for path in ("a.mp4", "b.mp4", "c.mp4"):
         shop.drop(path, kind=SPLICE)
     shop.drop("cat.jpg")
     with shop.database.write() as session:
-        session.get_one(Job, shop.job().id).admitted_at = 4e9
+        session.get_one(Job, shop.job().id).admitted_at = time.time()
     with capture_logs() as log:
         for _ in range(3):
             shop.foreman.hand_out()
@@ -330,6 +349,21 @@ def test_file_is_left_in_the_inbox_if_the_settings_say_so(shop: Workshop, outcom
     assert shop.state() is (JobState.DONE if isinstance(outcome, Done) else JobState.REJECTED)
     assert (shop.folders.inbox / "cat.jpg").exists()
     assert (shop.folders.rejected / "cat.jpg.reason.txt").exists() == isinstance(outcome, Rejected)
+
+
+def test_clock_set_back_by_a_year_defers_nothing_by_a_year(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.start(retry_seconds=30)
+    shop.begin()
+    shop.hear(Deferred(reason="the disk is full"))
+    shop.foreman.hand_out()
+    assert shop.state() is JobState.QUEUED
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - YEAR)
+    assert shop.queue.can_proceed(now=time.time(), retry_seconds=30)
+    shop.foreman.hand_out()
+    assert shop.state() is JobState.RUNNING
 
 
 def test_what_stands_in_the_way_costs_no_attempt_and_is_said_once(shop: Workshop) -> None:
