@@ -8,43 +8,6 @@ from mosaicd.imaging import FloatArray
 _SHARE_OF_SHOT = np.float32(0.5)
 
 
-def faded_appearances(
-    tiles: NDArray[np.int64],
-    appearances: NDArray[np.int64],
-    ages_days: NDArray[np.float64],
-    *,
-    half_life_days: float,
-) -> FloatArray:
-    """Count in how many earlier mosaics each tile appears, each counting half as much after every half-life.
-
-    How often a mosaic shows a tile does not matter here. With 5,000 tiles and the portrait three times, counting
-    every use instead let neighbours share 79% of their tiles at a colour error up to 30% higher than without
-    penalties; counting mosaics, they share 50 to 60% at 3 to 10% more.
-
-    Parameters
-    ----------
-    tiles : ndarray of int64, shape (N,)
-        The tiles asked about, each once.
-    appearances : ndarray of int64, shape (M,)
-        A tile, once for each mosaic that it appears in.
-    ages_days : ndarray of float64, shape (M,)
-        How many days ago that was.
-    half_life_days : float
-
-    Returns
-    -------
-    ndarray of float32, shape (N,)
-    """
-    if len(tiles) == 0 or len(appearances) == 0:
-        return np.zeros(len(tiles), np.float32)
-    order = np.argsort(tiles)
-    places = np.minimum(np.searchsorted(tiles, appearances, sorter=order), len(tiles) - 1)
-    known = tiles[order[places]] == appearances
-    weights = np.exp2(-np.maximum(ages_days, 0) / half_life_days)
-    counts = np.bincount(order[places[known]], weights=weights[known], minlength=len(tiles))
-    return counts.astype(np.float32)
-
-
 def with_shots(appearances: FloatArray, shots: NDArray[np.int64]) -> FloatArray:
     """Let a tile's appearances count in part for the other tiles of its shot, which look alike.
 

@@ -27,13 +27,13 @@ from mosaicd.pipelines.libraries import LibraryEngines
 from mosaicd.pipelines.orders import MosaicOrder
 from mosaicd.pipelines.report import placement_in_words
 from mosaicd.store.database import Database
+from mosaicd.store.history import Histories
 from mosaicd.store.models import Mosaic
 from mosaicd.store.mosaics import (
     StoredPlacement,
     free_stem,
     load_placement,
     mosaic_of_job,
-    past_appearances,
     record_mosaic,
     stem_key,
 )
@@ -69,6 +69,7 @@ class MosaicPipeline:
     def __init__(self, database: Path) -> None:
         self._database = Database(database)
         self._engines = LibraryEngines(self._database)
+        self._histories = Histories()
 
     def run(self, order: MosaicOrder, report_progress: ReportProgress) -> Done:
         """Make and publish the mosaic of a photo.
@@ -135,13 +136,8 @@ class MosaicPipeline:
                 message = "the library has no tiles any more"
                 raise TransientError(message)
             with self._database.read() as session:
-                appearances = past_appearances(
-                    session,
-                    order.library_id,
-                    engine.tiles,
-                    half_life_days=order.penalty_half_life_days,
-                    now=order.now,
-                )
+                history = self._histories.of(order.library_id, half_life_days=order.penalty_half_life_days)
+                appearances = history.appearances(session, engine.tiles, now=order.now)
         with stages.stage("matching", share=0.1):
             chosen = engine.choose(
                 grid.cut(grid.sample(photo, pixels_a_cell=SUBCELLS)),

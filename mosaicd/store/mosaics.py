@@ -12,11 +12,8 @@ from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.orm import Session
 
 from mosaicd.imaging import FloatArray
-from mosaicd.matching.penalties import faded_appearances
 from mosaicd.store.models import Library, Mosaic, MosaicPlacement, TileUse
 
-_SECONDS_A_DAY = 86_400
-_FORGOTTEN_AFTER_HALF_LIVES = 20
 _LONGEST_NUMBER = 18  # digits that SQLite holds, whichever they are
 
 
@@ -103,25 +100,6 @@ def free_stem(session: Session, stems: Iterator[str], *, is_taken: Callable[[str
         for stem in stems
         if not session.scalar(select(exists().where(Mosaic.stem_key == stem_key(stem))))
         and not is_taken(stem)
-    )
-
-
-def past_appearances(
-    session: Session, library_id: int, tiles: NDArray[np.int64], *, half_life_days: float, now: float
-) -> FloatArray:
-    """In how many earlier mosaics of the library each of `tiles` appears, faded by age; shape (N,)."""
-    library = session.get_one(Library, library_id)
-    remembered_since = now - _FORGOTTEN_AFTER_HALF_LIVES * half_life_days * _SECONDS_A_DAY
-    since = max(library.penalties_reset_at or -np.inf, remembered_since)
-    statement = select(TileUse.tile_id, TileUse.used_at).where(
-        TileUse.library_id == library_id, TileUse.used_at > since
-    )
-    rows = session.execute(statement).all()
-    return faded_appearances(
-        tiles,
-        np.array([tile for tile, _ in rows], np.int64),
-        (now - np.array([used_at for _, used_at in rows], np.float64)) / _SECONDS_A_DAY,
-        half_life_days=half_life_days,
     )
 
 

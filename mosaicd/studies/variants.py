@@ -28,7 +28,7 @@ from mosaicd.pipelines.appearance import Appearance, Engine
 from mosaicd.pipelines.libraries import new_engine
 from mosaicd.pipelines.mosaic import PHOTO_PIXELS_A_CELL, figures_of, require_writable_size
 from mosaicd.store.database import Database
-from mosaicd.store.mosaics import past_appearances
+from mosaicd.store.history import History
 from mosaicd.store.tiles import load_tiles, masters, outdated_descriptors
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -214,13 +214,8 @@ def make(commission: Commission) -> Made:
 def _past_appearances(session: Session, commission: Commission, tiles: NDArray[np.int64]) -> FloatArray:
     if commission.penalty_half_life_days is None:
         return np.zeros(len(tiles), np.float32)
-    return past_appearances(
-        session,
-        commission.library_id,
-        tiles,
-        half_life_days=commission.penalty_half_life_days,
-        now=commission.now,
-    )
+    history = History(commission.library_id, half_life_days=commission.penalty_half_life_days)
+    return history.appearances(session, tiles, now=commission.now)
 
 
 @contextmanager

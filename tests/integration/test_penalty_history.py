@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from mosaicd.store.database import Database
+from mosaicd.store.history import History
 from mosaicd.store.libraries import find_library
 from mosaicd.store.models import Mosaic, TileUse
-from mosaicd.store.mosaics import past_appearances, reset_penalties, undo_charges
+from mosaicd.store.mosaics import reset_penalties, undo_charges
 from tests.libraries import fill_library
 from tests.mosaic_studio import MosaicStudio
 
@@ -99,9 +100,8 @@ def test_history_fades_and_can_be_reset(new_studio: Callable[[], Studio]) -> Non
 
     def uses(now: float) -> float:
         with studio.database.read() as session:
-            return float(
-                past_appearances(session, studio.library_id, tiles, half_life_days=30, now=now).sum()
-            )
+            history = History(studio.library_id, half_life_days=30)
+            return float(history.appearances(session, tiles, now=now).sum())
 
     tiles_used = uses(START)
     assert uses(START + 30 * DAY) == pytest.approx(tiles_used / 2, rel=1e-4)

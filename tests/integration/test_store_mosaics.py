@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, event, select
 
 from mosaicd.media.outbox import stems
+from mosaicd.store.history import Histories, History
 from mosaicd.store.libraries import find_library
 from mosaicd.store.models import Mosaic, MosaicPlacement, TileUse
 from mosaicd.store.mosaics import (
@@ -15,7 +16,6 @@ from mosaicd.store.mosaics import (
     find_mosaic,
     free_stem,
     load_placement,
-    past_appearances,
     record_mosaic,
     reset_penalties,
     stem_key,
@@ -77,12 +77,8 @@ class Studio:
     def history(self, *, now: float, half_life_days: float = 30.0) -> list[float]:
         """In how many mosaics each tile appears, faded."""
         with self.database.read() as session:
-            found = past_appearances(
-                session,
-                self.library_id,
-                np.arange(1, TILES + 1),
-                half_life_days=half_life_days,
-                now=now,
+            found = History(self.library_id, half_life_days=half_life_days).appearances(
+                session, np.arange(1, TILES + 1), now=now
             )
         return [round(float(value), 3) for value in found]
 
@@ -140,15 +136,67 @@ def test_history_counts_mosaics_and_fades_by_half_lives(studio: Studio) -> None:
 def test_history_of_another_library_does_not_count(studio: Studio) -> None:
     studio.record("cat.jpg", 1)
     with studio.database.read() as session:
-        found = past_appearances(
-            session, studio.other_library_id, np.array([1, 13]), half_life_days=30, now=START
-        )
+        history = History(studio.other_library_id, half_life_days=30)
+        found = history.appearances(session, np.array([1, 13]), now=START)
     assert found.tolist() == [0.0, 0.0]
 
 
 def test_what_is_long_past_is_forgotten(studio: Studio) -> None:
     studio.record("cat.jpg", 1)
     assert studio.history(now=START + 3000 * DAY)[0] == 0.0
+
+
+def test_history_that_is_kept_says_what_a_new_one_would(studio: Studio) -> None:
+    histories = Histories()
+    tiles = np.array([TILES, 3, 1, 999])
+
+    def kept(now: float) -> list[float]:
+        with studio.database.read() as session:
+            history = histories.of(studio.library_id, half_life_days=30)
+            found = history.appearances(session, tiles, now=now)
+        fresh = studio.history(now=now)
+        assert [round(float(value), 3) for value in found] == [fresh[TILES - 1], fresh[2], fresh[0], 0.0]
+        return [float(value) for value in found]
+
+    assert kept(START) == [0.0, 0.0, 0.0, 0.0]
+    first = studio.record("cat.jpg", 1, 2)
+    kept(START)
+    studio.record("dog.jpg", 1, 3, now=START + 7 * DAY)
+    kept(START + 8 * DAY)
+    last = studio.record("bird.jpg", 3, TILES, now=START + 9 * DAY)
+    kept(START + 40 * DAY)
+    studio.undo(first)
+    kept(START + 41 * DAY)
+    with studio.database.write() as session:  # as a job that is withdrawn forgets what nobody has seen
+        for row in (TileUse, MosaicPlacement):
+            session.execute(delete(row).where(row.mosaic_id == last.id))
+        session.execute(delete(Mosaic).where(Mosaic.id == last.id))
+    again = studio.record("cow.jpg", 1, now=START + 42 * DAY)
+    assert again.id == last.id, "numbers come back"
+    kept(START + 43 * DAY)
+    studio.reset(now=START + 43 * DAY)
+    assert kept(START + 44 * DAY) == [0.0, 0.0, 0.0, 0.0]
+
+
+def test_each_mosaic_of_the_history_is_read_once(studio: Studio) -> None:
+    statements: list[str] = []
+    with studio.database.read() as session:
+        event.listen(session.get_bind(), "before_cursor_execute", lambda *facts: statements.append(facts[2]))
+    history = History(studio.library_id, half_life_days=30)
+    for name in ("cat.jpg", "dog.jpg", "bird.jpg"):
+        studio.record(name, 1)
+        with studio.database.read() as session:
+            history.appearances(session, np.arange(1, TILES + 1), now=START)
+    assert sum("FROM tile_use" in statement for statement in statements) == 3
+
+
+def test_clock_that_is_set_back_makes_no_use_weigh_more(studio: Studio) -> None:
+    history = History(studio.library_id, half_life_days=30)
+    studio.record("cat.jpg", 1)
+    for now in (START - 365 * DAY, START, START + 365 * DAY, START - 365 * DAY, START - 1e6 * DAY):
+        with studio.database.read() as session:
+            (weight,) = history.appearances(session, np.array([1]), now=now)
+        assert 0 <= weight <= 1
 
 
 def test_undo_gives_back_the_earlier_events_exactly(studio: Studio) -> None:
