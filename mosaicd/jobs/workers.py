@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from mosaicd.errors import CorruptStateError, RejectedInputError, TransientError
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _KILL_SECONDS = 5.0
 
 
@@ -164,6 +164,7 @@ class Worker:
 def _serve(connection: Connection, pipeline: Pipeline, parent: int) -> None:
     """Do jobs until the daemon is gone. Runs in the worker process."""
     _die_with(parent)
+    _show_as(f"mosaicd-{multiprocessing.current_process().name}")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which then ends its workers
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     while True:
@@ -192,3 +193,8 @@ def _die_with(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the kernel was asked
         os._exit(1)
+
+
+def _show_as(name: str) -> None:
+    """Let ps and top show this process under a name, up to 15 characters of it."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode())
