@@ -1,5 +1,17 @@
 """Exceptions, each named for what its catcher does with it."""
 
+from enum import StrEnum
+
+
+class Need(StrEnum):
+    """What work needs besides the file itself."""
+
+    INBOX = "inbox"
+    OUTBOX = "outbox"
+    ARCHIVE = "archive"
+    REJECTED = "rejected"
+    DATABASE = "database"
+
 
 class MosaicdError(Exception):
     """The root of every error that mosaicd raises on purpose.
@@ -14,6 +26,23 @@ class RejectedInputError(MosaicdError):
 
 class TransientError(MosaicdError):
     """Something outside the file stands in the way: keep the file, try again later."""
+
+
+class ObstructedError(TransientError):
+    """Something that work needs cannot be used just now: pause what needs it until it can be used again.
+
+    Parameters
+    ----------
+    message : str
+    need : Need
+    is_full : bool
+        Whether there is no room, so that a smaller file might still find some.
+    """
+
+    def __init__(self, message: str, *, need: Need, is_full: bool = False) -> None:
+        super().__init__(message)
+        self.need = need
+        self.is_full = is_full
 
 
 class CorruptStateError(MosaicdError):

@@ -1,27 +1,40 @@
 """Opening the database: its pragmas, its transactions, its migrations."""
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from mosaicd.errors import CorruptStateError, MosaicdError, TransientError
+from mosaicd.errors import CorruptStateError, MosaicdError, Need, ObstructedError
 from mosaicd.store.copies import copy_database
 
-_BUSY_TIMEOUT_MS = 30_000
-_PASSING = ("disk is full", "disk i/o error", "database is locked", "unable to open database file")
-_MISTAKES = ("unique constraint", "foreign key", "check constraint")  # of this program, not of the database
+_BUSY_TIMEOUT_MS = 10_000  # well below the time that systemd gives a daemon to stop
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
+_MISTAKES = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE}  # of this program, not of the database
+_READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
+_PRIMARY_CODE = 0xFF
 _PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": _BUSY_TIMEOUT_MS}
 _PRIVATE = 0o600  # tiles show what people have filmed
 
@@ -45,9 +58,11 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._inode: int | None = None
         self._engine = create_engine(
             URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}
         )
+        event.listen(self._engine, "do_connect", self._connect)
         event.listen(self._engine, "connect", _prepare_connection)
         event.listen(self._engine, "begin", _begin)
         self._writer = self._engine.execution_options(begin="IMMEDIATE")
@@ -55,6 +70,7 @@ class Database:
     def close(self) -> None:
         """Close its connections."""
         self._engine.dispose()
+        self._inode = None
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
@@ -68,11 +84,12 @@ class Database:
 
         Raises
         ------
-        TransientError
-            If the disk is full or the database stays locked.
+        ObstructedError
+            If the disk is full, the database stays locked, or its file is not there.
         CorruptStateError
             If the database cannot be used.
         """
+        self._require_same_file()
         with self._translated(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -93,6 +110,7 @@ class Database:
         MosaicdError
             If the copy cannot be written.
         """
+        self._require_writable_file()
         with self._translated():
             head = revisions()[-1]
             revision = self._revision()
@@ -101,6 +119,11 @@ class Database:
             copy = None if revision is None else self._copied_before(head)
             command.upgrade(_alembic_config(self._engine), "head")
         return None if copy is None else Upgrade(revision=head, copy=copy)
+
+    def require_writable(self) -> None:
+        """Write something that changes nothing; raises as `write` does."""
+        with self.write() as session:
+            session.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
     def require_current(self) -> None:
         """Raise CorruptStateError unless the schema is this program's revision; change nothing."""
@@ -140,16 +163,51 @@ class Database:
             raise CorruptStateError(message)
         return revision
 
+    def _connect(self, *_: Any) -> sqlite3.Connection:  # noqa: ANN401
+        """Connect to the file that is there: where it is missing, an empty one must not take its place."""
+        return sqlite3.connect(
+            f"file:{quote(os.fsencode(self.path))}?mode=rw",
+            uri=True,
+            timeout=_BUSY_TIMEOUT_MS / 1000,
+            check_same_thread=False,
+        )
+
+    def _require_writable_file(self) -> None:
+        """Make the file if it is not there yet; CorruptStateError if it is read-only."""
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o644))
+        except OSError as error:
+            if error.errno in _READ_ONLY:
+                message = f"the database {self.path} cannot be written: {error.strerror}"
+                raise CorruptStateError(message) from error
+            message = f"the database {self.path} cannot be used just now: {error.strerror}"
+            raise ObstructedError(message, need=Need.DATABASE) from error
+
+    def _require_same_file(self) -> None:
+        """See that what is written does not go to a file that nobody can find any more."""
+        try:
+            inode = self.path.stat().st_ino
+        except OSError as error:
+            message = f"the database {self.path} is not there any more: {error.strerror}"
+            raise ObstructedError(message, need=Need.DATABASE) from error
+        if self._inode is None:
+            self._inode = inode
+        if inode != self._inode:
+            message = f"the database {self.path} was replaced by another file while mosaicd used it"
+            raise CorruptStateError(message)
+
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            text = str(error.orig).lower()
-            if any(phrase in text for phrase in _PASSING):
+            code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & _PRIMARY_CODE
+            if code in _PASSING:
+                self._engine.dispose()  # a connection that has met a broken disk might not see it mended
                 message = f"the database {self.path} cannot be used just now: {error.orig}"
-                raise TransientError(message) from error
-            if any(phrase in text for phrase in _MISTAKES):
+                is_full = code == sqlite3.SQLITE_FULL
+                raise ObstructedError(message, need=Need.DATABASE, is_full=is_full) from error
+            if code in _MISTAKES:
                 raise
             message = f"the database {self.path} cannot be used: {error.orig}"
             raise CorruptStateError(message) from error
