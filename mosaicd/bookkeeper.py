@@ -67,7 +67,7 @@ class Bookkeeper:
                     error=outcome.error,
                     exception=outcome.traceback,
                 )
-                self._count_attempt(ticket, f"the program failed at this file: {outcome.error}")
+                self._count_attempt(ticket, "mosaicd failed at this file; its log describes how (job_failed)")
             case StateCorrupt(reason=reason):
                 raise CorruptStateError(reason)
 

@@ -11,6 +11,7 @@ from mosaicd.bookkeeper import Bookkeeper
 from mosaicd.errors import TransientError
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.names import APPEARANCE_FILE, place_of
+from mosaicd.jobs.limits import Limits
 from mosaicd.jobs.queue import JobQueue, Ticket
 from mosaicd.jobs.workers import Died, Outcome, Progress, Rejected, Worker
 from mosaicd.media.files import printable, signature
@@ -207,7 +208,13 @@ class Foreman:
         log.info(
             "job_started", job=ticket.job_id, kind=ticket.kind, file=ticket.path, attempt=claimed.attempts
         )
-        desk.worker.send(self._order(claimed))
+        desk.worker.send(self._order(claimed), self._limits())
+
+    def _limits(self) -> Limits:
+        return Limits(
+            memory_megabytes=self._settings.worker_memory_limit_megabytes,
+            cpu_seconds=self._settings.job_limit_seconds,
+        )
 
     def _order(self, ticket: Ticket) -> SpliceOrder | MosaicOrder:
         library = self._settings.for_library(ticket.library)
@@ -222,6 +229,8 @@ class Foreman:
                 sample_interval_seconds=library.sample_interval_seconds,
                 master_edge_pixels=self._settings.master_edge_pixels,
                 photo_pixels_limit=self._settings.photo_pixels_limit,
+                video_gigabytes_limit=self._settings.video_gigabytes_limit,
+                video_hours_limit=self._settings.video_hours_limit,
                 now=time.time(),
             )
         return MosaicOrder(
@@ -251,7 +260,7 @@ class Foreman:
                 else:
                     desk.outcome = message
         except EOFError as error:
-            self._lose(desk, f"the worker process was {error}")
+            self._lose(desk, str(error))
 
     def _note(self, desk: _Desk, ticket: Ticket, progress: Progress) -> None:
         desk.share_done = progress.share
@@ -267,11 +276,18 @@ class Foreman:
             return
         now, settings = time.monotonic(), self._settings
         if now - desk.heard > settings.stall_limit_seconds:
-            desk.worker.kill()
-            self._lose(desk, f"no progress in {settings.stall_limit_seconds:g} seconds")
+            self._give_up(
+                desk, f"no progress in {settings.stall_limit_seconds:g} s (setting stall_limit_seconds)"
+            )
         elif now - desk.started > settings.job_limit_seconds:
-            desk.worker.kill()
-            self._lose(desk, f"not done in {settings.job_limit_seconds:g} seconds")
+            self._give_up(
+                desk, f"it takes more than {settings.job_limit_seconds:g} s (setting job_limit_seconds)"
+            )
+
+    def _give_up(self, desk: _Desk, reason: str) -> None:
+        """End a worker."""
+        desk.worker.kill()
+        self._lose(desk, reason)
 
     def _lose(self, desk: _Desk, reason: str) -> None:
         """Note that a worker has died; what it had done before stands."""

@@ -114,6 +114,12 @@ class Settings(LibrarySettings, BaseSettings):
     photo_pixels_limit: Annotated[int, Field(ge=1, description="Photos with more pixels are rejected.")] = (
         300_000_000
     )
+    video_gigabytes_limit: Annotated[
+        float, Field(gt=0, description="Videos whose files are larger are rejected.")
+    ] = 200.0
+    video_hours_limit: Annotated[
+        float, Field(gt=0, description="Of longer videos, only so much becomes tiles.")
+    ] = 24.0
     mosaic_pixels_limit: Annotated[
         int, Field(ge=1, description="Photos whose mosaic would have more pixels are rejected.")
     ] = 150_000_000
@@ -124,8 +130,22 @@ class Settings(LibrarySettings, BaseSettings):
         float, Field(gt=0, description="A job without progress for so long is ended; that is an attempt.")
     ] = 600.0
     job_limit_seconds: Annotated[
-        float, Field(gt=0, description="A job that takes longer altogether is ended; that is an attempt.")
+        float,
+        Field(
+            gt=0,
+            le=10_000_000,
+            description="A job that takes longer altogether, or more computing time, is ended; that is an attempt.",
+        ),
     ] = 43_200.0
+    worker_memory_limit_megabytes: Annotated[
+        int,
+        Field(
+            ge=512,
+            le=1_000_000_000,
+            description="A job that needs more memory is ended; that is an attempt. Whatever is set here, it is "
+            "at most three quarters of the machine's memory.",
+        ),
+    ] = 4096
     retry_seconds: Annotated[
         float,
         Field(gt=0, description="What cannot be done just now (a full disk) is tried again after this."),

@@ -91,6 +91,16 @@ class DaemonProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self.exit_code is None and self._process is not None
+
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with; None as long as it runs."""
+        return None if self._process is None else self._process.poll()
+
     def kill(self) -> None:
         """Kill it at once, as a power cut would."""
         assert self._process is not None

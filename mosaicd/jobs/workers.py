@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import multiprocessing
 import os
 import signal
@@ -12,9 +13,13 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from mosaicd.errors import CorruptStateError, RejectedInputError, TransientError
+from mosaicd.jobs.limits import Limits, confine
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _KILL_SECONDS = 5.0
+_OUT_OF_MEMORY = 75  # the exit code of a worker whose job needed more memory than it may take
+_OPENCV_INSUFFICIENT_MEMORY = -4  # cv2.Error.StsNoMem
+_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +103,7 @@ class Worker:
         self._pipeline = pipeline
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
+        self._limits: Limits | None = None
 
     @property
     def connection(self) -> Connection | None:
@@ -118,12 +124,13 @@ class Worker:
         theirs.close()
         self._process, self._connection = process, ours
 
-    def send(self, order: object) -> None:
-        """Give the worker a job; it must not have one already."""
+    def send(self, order: object, limits: Limits) -> None:
+        """Give the worker a job, and say what that may take; it must not have one already."""
         self.start()
         assert self._connection is not None, "a started worker has a connection"
+        self._limits = limits
         with contextlib.suppress(ConnectionError):  # it has just died, as the next look at its messages tells
-            self._connection.send(order)
+            self._connection.send((order, limits))
 
     def messages(self) -> Iterator[Message]:
         """What the worker has said since last asked.
@@ -131,7 +138,7 @@ class Worker:
         Raises
         ------
         EOFError
-            If it has died; its exit code is in the text.
+            If it has died; the text says of what.
         """
         connection = self._connection
         try:
@@ -156,23 +163,44 @@ class Worker:
         assert self._process is not None, "what died was started"
         self._process.join(_KILL_SECONDS)
         code = self._process.exitcode
-        if code is not None and code < 0:
-            return f"killed by {signal.Signals(-code).name}"
-        return f"ended with exit code {code}"
+        if code == _OUT_OF_MEMORY and self._limits is not None:
+            return (
+                f"it needs more memory than the {self._limits.usable_megabytes:,} MB that a worker may take "
+                "(setting worker_memory_limit_megabytes)"
+            )
+        if code is None or code >= 0:
+            return f"the worker process ended with exit code {code}"
+        match signal.Signals(-code):
+            case signal.SIGXCPU if self._limits is not None:
+                return (
+                    f"it takes more than {self._limits.cpu_seconds:g} s of computing "
+                    "(setting job_limit_seconds)"
+                )
+            case signal.SIGKILL:
+                return "the worker process was killed, as happens when the machine runs out of memory"
+            case number if number in _CRASHES:
+                return f"the worker process crashed over it ({number.name})"
+            case number:
+                return f"the worker process was ended by {number.name}"
 
 
 def _serve(connection: Connection, pipeline: Pipeline, parent: int) -> None:
     """Do jobs until the daemon is gone. Runs in the worker process."""
     _die_with(parent)
     _show_as(f"mosaicd-{multiprocessing.current_process().name}")
+    confine()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which then ends its workers
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     while True:
         try:
-            order = connection.recv()
+            order, limits = connection.recv()
         except EOFError:
             return
-        connection.send(_outcome(pipeline, order, connection.send))
+        limits.hold()
+        try:
+            connection.send(_outcome(pipeline, order, connection.send))
+        except MemoryError:  # nothing that this process holds can be relied on any more
+            os._exit(_OUT_OF_MEMORY)
 
 
 def _outcome(pipeline: Pipeline, order: object, report_progress: ReportProgress) -> Outcome:
@@ -184,8 +212,16 @@ def _outcome(pipeline: Pipeline, order: object, report_progress: ReportProgress)
         return Deferred(reason=str(error))
     except CorruptStateError as error:
         return StateCorrupt(reason=str(error))
-    except Exception as error:  # noqa: BLE001 - one file's failure must not end the worker
+    except Exception as error:
+        if _is_lack_of_memory(error):
+            raise MemoryError from error
         return Failed(error=f"{type(error).__name__}: {error}", traceback=traceback.format_exc())
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    is_opencv_s = getattr(error, "code", None) == _OPENCV_INSUFFICIENT_MEMORY
+    is_kernel_s = getattr(error, "errno", None) == errno.ENOMEM
+    return isinstance(error, MemoryError) or is_opencv_s or is_kernel_s
 
 
 def _die_with(parent: int) -> None:

@@ -25,7 +25,8 @@ def decode_master(jpeg: bytes) -> PixelArray:
     CorruptStateError
         If it is no JPEG: the store holds only what `encode_master` made.
     """
-    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    data = np.frombuffer(jpeg, np.uint8)
+    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
     if pixels is None:
         message = "a tile's master image in the database is damaged"
         raise CorruptStateError(message)

@@ -1,6 +1,7 @@
 """Reading photos: upright, in sRGB, without transparency."""
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -8,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.imaging import PixelArray
 
 pillow_heif.register_heif_opener()
 Image.MAX_IMAGE_PIXELS = None  # read_photo has its own limit, with its own words
+ImageFile.LOAD_TRUNCATED_IMAGES = False  # what is missing is no grey area
+PngImagePlugin.MAX_TEXT_CHUNK = 1 << 20
+PngImagePlugin.MAX_TEXT_MEMORY = 64 << 20
 
 _FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "PSD", "QOI", "TIFF", "WEBP")
 """What media/kinds.py takes for a photo; others that Pillow has run programs, or take any amount of memory."""
@@ -34,6 +38,32 @@ _DECODER_ERRORS = (
     struct.error,
     zlib.error,
 )
+_CUT_SHORT = re.compile(r"truncated|end of file|not processed|to read \d+ bytes", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(r"out of memory|cannot allocate", re.IGNORECASE)
+_MOST_BYTES_A_PIXEL = 8
+_LEAST_ROOM_BYTES = 64_000_000
+_SCALABLE_MODES = {"RGB", "RGBA", "CMYK", "L", "LA"}
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""By EXIF orientation."""
+
+
+def require_photo_size(size_bytes: int, *, photo_pixels_limit: int) -> None:
+    """Raise RejectedInputError if a file is larger than any photo within the limit of pixels would be."""
+    most = photo_pixels_limit * _MOST_BYTES_A_PIXEL + _LEAST_ROOM_BYTES
+    if size_bytes > most:
+        message = (
+            f"the file has {size_bytes / 1e6:,.0f} MB, more than a photo of at most {photo_pixels_limit:,} pixels "
+            "takes up (setting photo_pixels_limit)"
+        )
+        raise RejectedInputError(message)
 
 
 def read_photo(path: Path, *, photo_pixels_limit: int, long_side_pixels: int) -> PixelArray:
@@ -73,12 +103,10 @@ def read_photo(path: Path, *, photo_pixels_limit: int, long_side_pixels: int) ->
         except UnidentifiedImageError as error:
             message = "this is not a photo in a format that can be read, or it is damaged or cut short"
             raise RejectedInputError(message) from error
-        except MemoryError as error:
-            message = "decoding this photo takes more memory than there is"
-            raise RejectedInputError(message) from error
         except _DECODER_ERRORS as error:
-            message = f"the photo is damaged or incomplete ({error})"
-            raise RejectedInputError(message) from error
+            if _OUT_OF_MEMORY.search(str(error)):
+                raise MemoryError from error
+            raise RejectedInputError(_in_plain_words(error)) from error
 
 
 def _decode(data: bytes, pixels_limit: int, long_side_pixels: int) -> PixelArray:
@@ -92,19 +120,41 @@ def _decode(data: bytes, pixels_limit: int, long_side_pixels: int) -> PixelArray
             raise RejectedInputError(message)
         image.draft("RGB", (long_side_pixels, long_side_pixels))
         image.load()
-        srgb = _to_srgb(_upright(image))
-    if max(srgb.size) > long_side_pixels:
-        scale = long_side_pixels / max(srgb.size)
-        size = (max(1, round(srgb.width * scale)), max(1, round(srgb.height * scale)))
-        srgb = srgb.resize(size, Image.Resampling.BOX)
-    return np.asarray(srgb)
+        turn = _turn(image)
+        smaller = _scaled(_scalable(image), long_side_pixels)
+    srgb = _to_srgb(smaller if turn is None else smaller.transpose(turn))
+    return np.asarray(_scaled(srgb, long_side_pixels))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What sets a loaded image upright."""
     try:
-        return ImageOps.exif_transpose(image)
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except _DECODER_ERRORS:
-        return image  # a damaged note on how the camera was held is no reason to refuse the photo
+        return None  # a damaged note on how the camera was held is no reason to refuse the photo
+
+
+def _scalable(image: Image.Image) -> Image.Image:
+    """The image, without a palette or a colour that stands for transparency: those cannot be averaged."""
+    if image.mode in {"P", "PA"} or (image.mode == "RGB" and "transparency" in image.info):
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image
+
+
+def _scaled(image: Image.Image, long_side_pixels: int) -> Image.Image:
+    """The image itself, or a smaller one: before anything else is made of a large one, which takes memory."""
+    if max(image.size) <= long_side_pixels or image.mode not in _SCALABLE_MODES:
+        return image
+    scale = long_side_pixels / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.BOX)
+
+
+def _in_plain_words(error: Exception) -> str:
+    """What a decoder complains of, without its own words: they are for programmers."""
+    if _CUT_SHORT.search(str(error)):
+        return "the photo is cut short: a part of it is missing"
+    return "the photo is damaged, or of an unusual kind that cannot be read"
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
@@ -135,8 +185,11 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Grey of 8 bits; where the format does not say what white is, the least of the usual values."""
-    values = np.nan_to_num(np.asarray(image).astype(np.float64))
+    values = np.asarray(image).astype(np.float32)
+    np.nan_to_num(values, copy=False)
     peak = float(values.max(initial=0))
     usual = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0)
     white = next((value for value in usual if peak <= value), peak)
-    return Image.fromarray(np.rint(np.clip(values / white, 0, 1) * 255).astype(np.uint8))
+    values /= white / 255
+    np.clip(values, 0, 255, out=values)
+    return Image.fromarray(np.rint(values, out=values).astype(np.uint8))

@@ -50,12 +50,12 @@ def open_film(file: BinaryIO) -> tuple[InputContainer, VideoStream]:
     """
     try:
         container = av.open(file, "r", options={"format_whitelist": _FORMATS}, metadata_errors="replace")
+    except MemoryError:
+        raise
     except (av.FFmpegError, OSError, ValueError) as error:
         raise_if_medium_failed(error)
-        plain = getattr(error, "strerror", None) or error
         message = (
-            "this is not a video that can be opened, or its beginning or its index is damaged or cut off "
-            f"({plain})"
+            "this is not a video that can be opened, or its beginning or its index is damaged or cut off"
         )
         raise RejectedInputError(message) from error
     try:

@@ -202,6 +202,8 @@ class VideoReader:
                 packet = next(packets, None)
             except IndexError:  # PyAV, at the end of a file in which streams appeared on the way
                 break
+            except MemoryError:
+                raise
             except (av.FFmpegError, OSError) as error:
                 raise_if_medium_failed(error)
                 self.damaged_frames += 1
@@ -216,6 +218,8 @@ class VideoReader:
     def _decode(self, packet: "Packet[Any] | None") -> Iterator[VideoFrame]:
         try:
             frames = self._stream.decode(packet)
+        except MemoryError:
+            raise
         except av.FFmpegError:
             self.damaged_frames += 1
             return

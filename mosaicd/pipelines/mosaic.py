@@ -17,12 +17,13 @@ from mosaicd.imaging.grid import CellGrid
 from mosaicd.imaging.rendering import render
 from mosaicd.jobs.workers import Done, Progress, ReportProgress
 from mosaicd.matching.engine import Choice, Rules
-from mosaicd.media.files import content_hash, printable, signature
+from mosaicd.media.files import printable, signature
 from mosaicd.media.formats import OutputFormat
 from mosaicd.media.masters import decode_master
 from mosaicd.media.outbox import image_path, is_stem_taken, publish, stems
-from mosaicd.media.photo import read_photo
+from mosaicd.media.photo import read_photo, require_photo_size
 from mosaicd.pipelines.appearance import Appearance, appearance_over
+from mosaicd.pipelines.content import hash_of_content
 from mosaicd.pipelines.libraries import LibraryEngines
 from mosaicd.pipelines.orders import MosaicOrder
 from mosaicd.pipelines.report import placement_in_words
@@ -86,7 +87,8 @@ class MosaicPipeline:
         """
         stages = _Stages(report_progress)
         with stages.stage("reading", share=0.0):
-            sha256 = content_hash(order.file)
+            require_photo_size(order.signature.size, photo_pixels_limit=order.photo_pixels_limit)
+            sha256 = hash_of_content(order.file, report_progress)
             report_progress(Progress(stage="reading", share=0.0, sha256=sha256))
             mosaic = self._recorded(order)
             if mosaic is not None and mosaic.published_at is not None:

@@ -35,6 +35,8 @@ class SpliceOrder:
     sample_interval_seconds: float
     master_edge_pixels: int
     photo_pixels_limit: int
+    video_gigabytes_limit: float
+    video_hours_limit: float
     now: float
 
 

@@ -1,6 +1,7 @@
 """Splice: a video, or a photo meant for tiles, becomes tiles of its library."""
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,11 +15,12 @@ from mosaicd.imaging.descriptors import describe, subcells
 from mosaicd.imaging.frames import skip_reason, square_crops
 from mosaicd.imaging.shots import ShotFinder
 from mosaicd.jobs.workers import Done, Progress, ReportProgress
-from mosaicd.media.files import content_hash, signature
+from mosaicd.media.files import signature
 from mosaicd.media.kinds import MediaKind, media_kind
 from mosaicd.media.masters import decode_master, encode_master
-from mosaicd.media.photo import read_photo
+from mosaicd.media.photo import read_photo, require_photo_size
 from mosaicd.media.video import Sample, VideoReader
+from mosaicd.pipelines.content import hash_of_content
 from mosaicd.pipelines.orders import SpliceOrder
 from mosaicd.store.database import Database
 from mosaicd.store.models import Source, SourceKind
@@ -69,9 +71,10 @@ class SplicePipeline:
         start = time.perf_counter()
         _require_unchanged(order)
         report_progress(Progress(stage="reading", share=0))
-        sha256 = content_hash(order.file)
+        kind = _kind_of(order)
+        sha256 = hash_of_content(order.file, report_progress)
         report_progress(Progress(stage="splicing", share=0, sha256=sha256))
-        source = self._source(order, sha256)
+        source = self._source(order, kind, sha256)
         is_known = source.completed_at is not None
         if not is_known:
             source = self._splice(order, source, report_progress)
@@ -90,8 +93,7 @@ class SplicePipeline:
             }
         )
 
-    def _source(self, order: SpliceOrder, sha256: bytes) -> Source:
-        kind = SourceKind.VIDEO if media_kind(order.file) is MediaKind.VIDEO else SourceKind.PHOTO
+    def _source(self, order: SpliceOrder, kind: SourceKind, sha256: bytes) -> Source:
         with self._database.write() as session:
             return find_or_add_source(
                 session,
@@ -196,16 +198,41 @@ def _require_unchanged(order: SpliceOrder) -> None:
         raise TransientError(message)
 
 
+def _kind_of(order: SpliceOrder) -> SourceKind:
+    """What the file is; RejectedInputError if it is too large for that."""
+    size = order.signature.size
+    try:
+        kind = media_kind(order.file)
+    except OSError as error:
+        message = f"the file cannot be read: {error.strerror}"
+        raise TransientError(message) from error
+    if kind is not MediaKind.VIDEO:
+        require_photo_size(size, photo_pixels_limit=order.photo_pixels_limit)
+        return SourceKind.PHOTO
+    if size > order.video_gigabytes_limit * 1e9:
+        message = (
+            f"the file has {size / 1e9:,.1f} GB, more than the limit of {order.video_gigabytes_limit:g} GB for "
+            "videos (setting video_gigabytes_limit)"
+        )
+        raise RejectedInputError(message)
+    return SourceKind.VIDEO
+
+
 def _splice_video(
     order: SpliceOrder, source: Source, splicer: _Splicer, report_progress: ReportProgress
 ) -> _Ending:
+    most_samples = math.ceil(order.video_hours_limit * 3600 / source.sample_interval_seconds)
     with _reader(order, source) as reader:
         next_sample = source.next_sample
+        goes_on = False
         # From the middle of a damaged film, other frames might be readable than from its start.
         first = 0 if source.shortfall else next_sample
         for sample in reader.samples(first):
             if sample.number < next_sample:
                 continue
+            if sample.number >= most_samples:
+                goes_on = True
+                break
             splicer.take(sample)
             next_sample = sample.number + 1
             if splicer.is_full:
@@ -218,7 +245,12 @@ def _splice_video(
             message = "no frame of this video could be decoded"
             raise RejectedInputError(message)
         splicer.commit(next_sample=next_sample, shortfall=_damage(reader))
-        return _Ending(duration_seconds=reader.seconds, shortfall=_shortfall(reader, source))
+        shortfall = (
+            f"only its first {order.video_hours_limit:g} hours have become tiles (setting video_hours_limit)"
+            if goes_on
+            else _shortfall(reader, source)
+        )
+        return _Ending(duration_seconds=reader.seconds, shortfall=shortfall)
 
 
 def _splice_photo(order: SpliceOrder, splicer: _Splicer) -> _Ending:

@@ -261,7 +261,7 @@ def test_what_cannot_be_used_is_put_aside_with_a_reason_and_the_rest_is_done(tmp
     (daemon.inbox / "film.mp4.part").write_bytes(film.read_bytes())
     assert daemon.run_until_idle() == 3
     assert (daemon.rejected / "cut.jpg").read_bytes() == cut.read_bytes()
-    assert "damaged or incomplete" in (daemon.rejected / "cut.jpg.reason.txt").read_text()
+    assert "is cut short" in (daemon.rejected / "cut.jpg.reason.txt").read_text()
     assert (daemon.outbox / "turned.mosaic.jpg").exists()
     assert (daemon.inbox / "letter.pdf").exists()
     assert (daemon.inbox / "film.mp4.part").exists()

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from mosaicd.errors import CorruptStateError, TransientError
 from mosaicd.foreman import Foreman
 from mosaicd.intake.admission import Admission
+from mosaicd.jobs.limits import Limits
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.workers import (
     Deferred,
@@ -72,8 +73,9 @@ class ScriptedWorker(Worker):
         self.says: list[Message | EOFError] = []
         self.ends = 0
 
-    def send(self, order: object) -> None:
+    def send(self, order: object, limits: Limits) -> None:
         self.orders.append(order)
+        self.limits = limits
 
     def messages(self) -> Iterator[Message]:
         while self.says:
@@ -378,10 +380,10 @@ def test_what_stands_in_the_way_costs_no_attempt_and_is_said_once(shop: Workshop
 @pytest.mark.parametrize(
     ("outcome", "why"),
     [
-        (EOFError("killed by SIGKILL"), "the worker process was killed by SIGKILL"),
+        (EOFError("the worker was killed"), "the work on this file did not end well: the worker was killed"),
         (
             Failed(error="KeyError: 'x'", traceback="Traceback"),
-            "the program failed at this file: KeyError: 'x'",
+            "mosaicd failed at this file; its log describes how (job_failed)",
         ),
     ],
 )
@@ -399,6 +401,18 @@ def test_file_at_which_the_program_fails_twice_is_put_aside_and_the_next_is_done
     assert shop.state("next.jpg") is JobState.DONE
 
 
+def test_next_job_may_take_what_reloaded_settings_say(shop: Workshop) -> None:
+    shop.begin()
+    shop.hear(Done(facts=FACTS[MOSAIC]))
+    shop.foreman.apply(
+        shop.foreman._settings.model_copy(
+            update={"worker_memory_limit_megabytes": 777, "job_limit_seconds": 88.0}
+        )
+    )
+    shop.begin("next.jpg")
+    assert shop.workers[MOSAIC].limits == Limits(memory_megabytes=777, cpu_seconds=88)
+
+
 @pytest.mark.parametrize("setting", ["stall_limit_seconds", "job_limit_seconds"])
 def test_worker_that_takes_too_long_is_ended_and_the_file_tried_again(shop: Workshop, setting: str) -> None:
     shop.start(**{setting: 1e-9})
@@ -412,7 +426,7 @@ def test_worker_that_takes_too_long_is_ended_and_the_file_tried_again(shop: Work
 
 def test_worker_that_dies_after_its_job_was_done_costs_the_file_nothing(shop: Workshop) -> None:
     shop.begin()
-    shop.hear(Done(facts=FACTS[MOSAIC]), EOFError("killed by SIGKILL"))
+    shop.hear(Done(facts=FACTS[MOSAIC]), EOFError("the worker was killed"))
     assert shop.state() is JobState.DONE
 
 
@@ -567,7 +581,12 @@ def _cannot_write(*_: object, **__: object) -> None:
 @pytest.mark.parametrize("method", ["end", "note_move", "give_back"])
 @pytest.mark.parametrize(
     "outcome",
-    [Done(facts=FACTS[MOSAIC]), Rejected(reason=REASON), Deferred(reason="x"), EOFError("killed by SIGKILL")],
+    [
+        Done(facts=FACTS[MOSAIC]),
+        Rejected(reason=REASON),
+        Deferred(reason="x"),
+        EOFError("the worker was killed"),
+    ],
 )
 def test_outcome_is_not_lost_when_the_database_cannot_be_written(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch, method: str, outcome: Outcome | EOFError

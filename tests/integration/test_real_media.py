@@ -125,6 +125,8 @@ def test_whole_film_is_sampled_from_end_to_end(
         sample_interval_seconds=1,
         master_edge_pixels=128,
         photo_pixels_limit=1,
+        video_gigabytes_limit=1,
+        video_hours_limit=1,
         now=0,
     )
     pipeline = SplicePipeline(database.path)

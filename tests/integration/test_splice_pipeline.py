@@ -1,6 +1,7 @@
 """Films and photos become tiles: counted, resumed after any interruption, recognised when they come again."""
 
 import contextlib
+import errno
 import itertools
 import multiprocessing
 import os
@@ -18,7 +19,7 @@ from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.jobs.workers import Progress
 from mosaicd.media.files import Signature, signature
 from mosaicd.media.masters import decode_master
-from mosaicd.pipelines import splice
+from mosaicd.pipelines import content, splice
 from mosaicd.pipelines.orders import SpliceOrder
 from mosaicd.pipelines.splice import SplicePipeline
 from mosaicd.store.database import Database
@@ -63,6 +64,8 @@ class InterruptionError(Exception):
 class Studio:
     """A store with one library, into which files are spliced."""
 
+    hours_limit = 1.0
+
     def __init__(self, folder: Path) -> None:
         self.path = folder / "state.db"
         new_database(self.path).close()
@@ -81,6 +84,8 @@ class Studio:
             sample_interval_seconds=interval,
             master_edge_pixels=EDGE,
             photo_pixels_limit=10_000_000,
+            video_gigabytes_limit=1,
+            video_hours_limit=self.hours_limit,
             now=NOW,
         )
 
@@ -438,3 +443,58 @@ def test_both_tiles_of_a_photo_are_one_shot_and_tiles_of_unknown_shot_are_their_
             session.execute(update(Tile).values(shot=None))
         with database.read() as session:
             assert load_tiles(session, studio.library_id).shots.tolist() == [-2, -3]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "why"),
+    [
+        ("film.mp4", 1_000_000_001, r"1\.0 GB, more than the limit of 1 GB for videos \(setting video_giga"),
+        (
+            "photo.jpg",
+            144_000_001,
+            r"144 MB, more than a photo of at most 10,000,000 pixels takes up \(setting",
+        ),
+    ],
+)
+def test_file_too_large_for_what_it_is_is_rejected_unread(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, size: int, why: str
+) -> None:
+    path = tmp_path / name
+    films.encode(tmp_path / "film.mp4", films.numbered(5))
+    Image.fromarray(films.photo("coffee")).save(tmp_path / "photo.jpg")
+    os.truncate(path, size)
+    monkeypatch.delattr(splice, "hash_of_content")
+    with pytest.raises(RejectedInputError, match=why):
+        studio.splice(path)
+
+
+def test_only_the_beginning_of_an_endless_film_becomes_tiles(studio: Studio, tmp_path: Path) -> None:
+    film = films.encode(tmp_path / "endless.mkv", films.numbered(4), times=[0, 1, 2, 3000])
+    studio.hours_limit = 0.01
+    facts = studio.splice(film, interval=1)
+    assert facts["sampled_frames"] == 36
+    assert facts["shortfall"] == "only its first 0.01 hours have become tiles (setting video_hours_limit)"
+
+
+def test_large_file_is_said_to_be_read_while_it_is(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content, "_REPORT_SECONDS", 0.0)
+    film = films.encode(tmp_path / "film.mp4", films.numbered(5))
+    os.truncate(film, 60_000_000)
+    reports: list[Progress] = []
+    studio.splice(film, report_progress=reports.append)
+    assert [report.stage for report in reports].count("reading") > 2
+
+
+def test_file_that_cannot_be_read_any_more_is_tried_again_later(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = films.encode(tmp_path / "film.mp4", films.numbered(5))
+
+    def fail(_path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(splice, "media_kind", fail)
+    with pytest.raises(TransientError, match="the file cannot be read: Input/output error"):
+        studio.splice(film)

@@ -19,7 +19,7 @@ def test_same_tile_gives_the_same_master() -> None:
     assert encode_master(tile) == encode_master(tile.copy())
 
 
-@pytest.mark.parametrize("data", [b"\xff", b"no JPEG", bytes(100)])
+@pytest.mark.parametrize("data", [b"", b"\xff", b"no JPEG", bytes(100)])
 def test_what_is_no_master_means_a_damaged_store(data: bytes) -> None:
     with pytest.raises(CorruptStateError, match="master image in the database is damaged"):
         decode_master(data)
