@@ -23,6 +23,7 @@ from mosaicd.jobs.workers import Worker
 from mosaicd.logs import configure_logs
 from mosaicd.media.files import clear_staging
 from mosaicd.pipelines.orders import MosaicWork, SpliceWork
+from mosaicd.retention import Retention
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind, JobState
@@ -90,6 +91,7 @@ class Daemon:
                 JobKind.MOSAIC: Worker("mosaic", MosaicWork(self._database.path)),
             }
             self._foreman = Foreman(settings, self._database, self._queue, self._admission, workers)
+            self._retention = Retention(settings, self._database)
             self._watcher = InboxWatcher(folders.inbox, self._wake)
             self._resources = resources.pop_all()
 
@@ -165,6 +167,7 @@ class Daemon:
             self._recheck_at = now + _RECHECK_SECONDS
             self._foreman.recheck_waiting()
         self._foreman.hand_out()
+        self._retention.step()
         self._notifier.status(self._in_words())
         self._notifier.progressing()
 
@@ -184,7 +187,7 @@ class Daemon:
     def _wait(self) -> None:
         """Wait until something happens or is due."""
         until = min(self._rescan_at, self._recheck_at) - time.monotonic()
-        if self._admission.is_reading:
+        if self._admission.is_reading or self._retention.is_due:
             until = 0.0
         elif not self._admission.is_quiet:
             until = min(until, max(0.05, self._settings.settle_seconds / 4))
@@ -216,6 +219,8 @@ class Daemon:
         """Whether nothing is left that could be done now."""
         if self._foreman.is_busy or self._watcher.has_hints or not self._admission.is_quiet:
             return False
+        if self._retention.is_due:
+            return False
         self._foreman.recheck_waiting()
         return not self._queue.can_proceed(now=time.time(), retry_seconds=self._settings.retry_seconds)
 
@@ -241,6 +246,7 @@ class Daemon:
                 log.warning("restart_needed", settings=", ".join(changed))
             self._settings = settings.model_copy(update=fixed)
             self._foreman.apply(self._settings)
+            self._retention.settings = self._settings
             configure_logs(self._settings.log_format, self._settings.log_level)
             log.info("settings_reloaded")
         self._notifier.ready()

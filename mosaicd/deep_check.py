@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from mosaicd.check import Finding
 from mosaicd.errors import CorruptStateError, MosaicdError
 from mosaicd.imaging.descriptors import COLUMNS, DESCRIPTOR_SCHEME, SUBCELLS, subcells
+from mosaicd.jobs.soundness import job_complaints
 from mosaicd.media.files import printable
 from mosaicd.media.masters import decode_master
 from mosaicd.settings import Settings
@@ -21,6 +22,7 @@ from mosaicd.store.soundness import (
     mosaic_complaints,
     page_complaints,
     reference_complaints,
+    schema_complaints,
     tile_complaints,
 )
 
@@ -60,6 +62,7 @@ def _all_findings(database: Database, report_progress: ReportProgress) -> Iterat
             yield from complaints(session)
 
     yield from _told("pages", of_one_state(page_complaints), otherwise="SQLite finds the file sound")
+    yield from _told("schema", of_one_state(schema_complaints), otherwise="each table and index is there")
     yield from _told("references", of_one_state(reference_complaints), otherwise="each row's are there")
     yield from _told("tiles", of_one_state(tile_complaints), otherwise="each has its master and descriptor")
     yield from _told(
@@ -69,6 +72,9 @@ def _all_findings(database: Database, report_progress: ReportProgress) -> Iterat
     )
     yield from _told(
         "mosaics", of_one_state(mosaic_complaints), otherwise="each has its tiles, and its uses add up"
+    )
+    yield from _told(
+        "jobs", of_one_state(job_complaints), otherwise="each that is done has made what it was to"
     )
 
 

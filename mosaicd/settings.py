@@ -150,6 +150,21 @@ class Settings(LibrarySettings, BaseSettings):
         float,
         Field(gt=0, description="What cannot be done just now (a full disk) is tried again after this."),
     ] = 30.0
+    archive_retention_days: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Originals that have been in the archive for so long are deleted for good; 0: never.",
+        ),
+    ] = 0.0
+    mosaic_history_retention_days: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Which tiles a mosaic was made of is forgotten after so long, and what it charged as soon "
+            "as that has faded to nothing; 0: never.",
+        ),
+    ] = 0.0
     log_format: Annotated[
         LogFormat,
         Field(

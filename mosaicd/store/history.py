@@ -79,6 +79,12 @@ class Histories:
         return history
 
 
+def uses_count_since(library: Library, *, half_life_days: float, now: float) -> float:
+    """The time up to which uses count for nothing: long faded (to less than a millionth), or forgotten."""
+    faded_until = now - _FORGOTTEN_AFTER_HALF_LIVES * half_life_days * _SECONDS_A_DAY
+    return max(library.penalties_reset_at or -np.inf, faded_until)
+
+
 def _charged_mosaics(session: Session, library_id: int) -> dict[int, float]:
     """When each mosaic was made whose uses count."""
     library = session.get_one(Library, library_id)

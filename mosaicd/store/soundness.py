@@ -9,8 +9,25 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, load_only
 
 from mosaicd.imaging.descriptors import COLUMNS, DESCRIPTOR_SCHEME
-from mosaicd.store.models import Descriptor, Master, Mosaic, Source, Tile, TileUse
+from mosaicd.store.models import (
+    Base,
+    Descriptor,
+    Master,
+    Mosaic,
+    Source,
+    Tile,
+    TileUse,
+)
 from mosaicd.store.mosaics import load_placement
+
+
+def schema_complaints(session: Session) -> Iterator[str]:
+    """Tables and indexes that are not there, without which rules are broken unnoticed."""
+    present = set(session.scalars(text("SELECT name FROM sqlite_schema")))
+    for table in Base.metadata.sorted_tables:
+        for kind, name in (("table", table.name), *(("index", index.name) for index in table.indexes)):
+            if name not in present:
+                yield f"the {kind} {name} is not there"
 
 
 def page_complaints(session: Session) -> Iterator[str]:
@@ -52,7 +69,14 @@ def mosaic_complaints(session: Session) -> Iterator[str]:
     Whether their files still are in the outbox is no matter: people take them away.
     """
     tiles: dict[int, set[int]] = {}
-    columns = load_only(Mosaic.library_id, Mosaic.rows, Mosaic.columns, Mosaic.charges_undone_at)
+    columns = load_only(
+        Mosaic.library_id,
+        Mosaic.rows,
+        Mosaic.columns,
+        Mosaic.charges_undone_at,
+        Mosaic.placement_dropped_at,
+        Mosaic.uses_dropped_at,
+    )
     for mosaic in session.scalars(select(Mosaic).options(columns).order_by(Mosaic.id)):
         if mosaic.library_id not in tiles:
             all_tiles = select(Tile.id).where(Tile.library_id == mosaic.library_id)
@@ -62,29 +86,45 @@ def mosaic_complaints(session: Session) -> Iterator[str]:
 
 
 def _mosaic_complaints(session: Session, mosaic: Mosaic, of_library: set[int]) -> Iterator[str]:
-    try:
-        placement = load_placement(session, mosaic)
-    except NoResultFound:
-        yield "its placement is not there"
-        return
-    except (ValueError, zlib.error):
-        yield "its placement cannot be read"
-        return
-    placed, counts = np.unique(placement.tiles, return_counts=True)
-    lost = set(placed.tolist()) - of_library
-    if lost:
-        yield f"its placement has tiles that are not in its library: {len(lost):,}, such as {min(lost)}"
+    placed: dict[int, int] | None = None
+    if mosaic.placement_dropped_at is None:
+        try:
+            tiles, counts = np.unique(load_placement(session, mosaic).tiles, return_counts=True)
+        except NoResultFound:
+            yield "its placement is not there"
+            return
+        except (ValueError, zlib.error):
+            yield "its placement cannot be read"
+            return
+        placed = dict(zip(tiles.tolist(), counts.tolist(), strict=True))
+        lost = placed.keys() - of_library
+        if lost:
+            yield f"its placement has tiles that are not in its library: {len(lost):,}, such as {min(lost)}"
     rows = session.execute(
         select(TileUse.tile_id, TileUse.count, TileUse.library_id).where(TileUse.mosaic_id == mosaic.id)
     ).all()
-    charged = {tile: count for tile, count, _ in rows}
-    if mosaic.charges_undone_at is not None:
-        if charged:
-            yield f"its charges were taken back, yet {sum(charged.values()):,} uses are counted"
-    elif charged != dict(zip(placed.tolist(), counts.tolist(), strict=True)):
-        yield f"{sum(charged.values()):,} uses are counted, which are not those of its placement"
+    yield from _charge_complaints(mosaic, placed, {tile: count for tile, count, _ in rows})
     if any(library != mosaic.library_id for _, _, library in rows):
         yield "its uses are counted in another library"
+
+
+def _charge_complaints(
+    mosaic: Mosaic, placed: dict[int, int] | None, charged: dict[int, int]
+) -> Iterator[str]:
+    """What is wrong with the uses that are counted, given those of the placement, if that is still there."""
+    count = sum(charged.values())
+    if mosaic.charges_undone_at is not None:
+        if charged:
+            yield f"its charges were taken back, yet {count:,} uses are counted"
+    elif mosaic.uses_dropped_at is not None:
+        if charged:
+            yield f"its uses were deleted, yet {count:,} are counted"
+    elif placed is None:
+        cells = mosaic.rows * mosaic.columns
+        if count != cells:
+            yield f"{count:,} uses are counted, and it has {cells:,} cells"
+    elif charged != placed:
+        yield f"{count:,} uses are counted, which are not those of its placement"
 
 
 def _source_complaints(session: Session) -> Iterator[str]:
@@ -105,3 +145,11 @@ def _source_complaints(session: Session) -> Iterator[str]:
             yield f"source {source} has given {made:,} tiles, and {tiles:,} are there"
         if tiles and (lowest != library or highest != library):
             yield f"source {source} has tiles in a library that is not its own"
+    strays = (
+        select(Source.id, func.count())
+        .join(Tile, Tile.source_id == Source.id)
+        .where(Source.removed_at.is_not(None), Tile.removed_at.is_(None))
+        .group_by(Source.id)
+    )
+    for source, tiles in session.execute(strays.order_by(Source.id)):
+        yield f"source {source} is out of use, and {tiles:,} of its tiles are in use"

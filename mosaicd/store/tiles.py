@@ -67,7 +67,10 @@ def find_or_add_source(
 
 
 def add_chunk(session: Session, source_id: int, chunk: Chunk, *, next_sample: int) -> None:
-    """Add what samples before `next_sample` gave: tiles, masters, descriptors and counts together."""
+    """Add what samples before `next_sample` gave: tiles, masters, descriptors and counts together.
+
+    Tiles of a source that has been taken out of use meanwhile are out of use as well.
+    """
     source = session.get_one(Source, source_id)
     rows = [
         {
@@ -76,6 +79,7 @@ def add_chunk(session: Session, source_id: int, chunk: Chunk, *, next_sample: in
             "presentation_us": tile.presentation_us,
             "crop": tile.crop,
             "shot": tile.shot,
+            "removed_at": source.removed_at,
         }
         for tile in chunk.tiles
     ]

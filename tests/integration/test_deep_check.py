@@ -15,20 +15,25 @@ from sqlalchemy import update
 
 from mosaicd.deep_check import deep_findings
 from mosaicd.imaging import PixelArray
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.media.files import Signature
 from mosaicd.media.masters import decode_master, encode_master
 from mosaicd.settings import Settings, load_settings
 from mosaicd.store.database import Database
-from mosaicd.store.models import Library, Master, Mosaic, MosaicPlacement
+from mosaicd.store.models import Job, JobKind, JobState, Library, Master, Mosaic, MosaicPlacement, Source
 from mosaicd.store.mosaics import record_mosaic, stem_key, undo_charges
+from mosaicd.store.retention import drop_placements, drop_uses
 from tests.libraries import fill_library
 from tests.stores import new_database, placement
 
 SOUND = [
     "ok      pages: SQLite finds the file sound",
+    "ok      schema: each table and index is there",
     "ok      references: each row's are there",
     "ok      tiles: each has its master and descriptor",
     "ok      masters: each can be decoded, and looks like its descriptor",
     "ok      mosaics: each has its tiles, and its uses add up",
+    "ok      jobs: each that is done has made what it was to",
 ]
 _WRITER = """
 import itertools, sys
@@ -158,9 +163,18 @@ def test_page_that_belongs_to_nothing_is_found(settings: Settings, database: Dat
         "PRAGMA writable_schema = ON",
         "DELETE FROM sqlite_schema WHERE name = 'tile_by_library'",
     )
-    (line,) = problems(settings)
-    assert line.startswith("pages: ")
-    assert line.endswith(" is never used")
+    pages, schema = problems(settings)
+    assert pages.startswith("pages: ")
+    assert pages.endswith(" is never used")
+    assert schema == "schema: the index tile_by_library is not there"
+
+
+def test_rule_that_is_not_kept_any_more_is_found(settings: Settings, database: Database) -> None:
+    damage(database, "DROP INDEX one_active_job_a_path", "DROP TABLE mosaic_placement")
+    assert problems(settings)[:2] == [
+        "schema: the index one_active_job_a_path is not there",
+        "schema: the table mosaic_placement is not there",
+    ]
 
 
 def test_orphans_are_found(settings: Settings, database: Database) -> None:
@@ -207,6 +221,14 @@ def test_lost_tiles_are_found(settings: Settings, database: Database) -> None:
 def test_tile_in_another_library_than_its_source_is_found(settings: Settings, database: Database) -> None:
     damage(database, "UPDATE tile SET library_id = 2 WHERE id = 20")
     assert problems(settings) == ["tiles: source 1 has tiles in a library that is not its own"]
+
+
+def test_tiles_that_are_used_though_their_source_is_not_are_found(
+    settings: Settings, database: Database
+) -> None:
+    damage(database, "UPDATE source SET removed_at = 2000.0 WHERE id = 2")
+    damage(database, "UPDATE tile SET removed_at = 2000.0 WHERE source_id = 2 AND id > 40")
+    assert problems(settings) == ["tiles: source 2 is out of use, and 10 of its tiles are in use"]
 
 
 # ---- Masters
@@ -322,6 +344,27 @@ def test_charges_taken_back_are_not_missed(settings: Settings, database: Databas
     assert found(settings) == SOUND
 
 
+def test_what_was_dropped_is_not_missed(settings: Settings, database: Database) -> None:
+    with database.write() as session:
+        assert drop_placements(session, made_before=1500.0, limit=1, now=2000.0) == 1
+    assert found(settings) == SOUND
+    with database.write() as session:
+        assert drop_uses(session, library_id=1, made_before=1500.0, limit=9, now=2000.0) == 1
+    assert found(settings) == SOUND
+
+
+def test_uses_that_are_not_those_of_a_dropped_placement_are_found(
+    settings: Settings, database: Database
+) -> None:
+    damage(database, "UPDATE mosaic SET placement_dropped_at = 2000.0, uses_dropped_at = 2000.0 WHERE id = 1")
+    damage(database, "UPDATE mosaic SET placement_dropped_at = 2000.0 WHERE id = 2")
+    damage(database, "DELETE FROM tile_use WHERE mosaic_id = 2 AND tile_id = 31")
+    assert problems(settings) == [
+        "mosaics: mosaic 1: its uses were deleted, yet 12 are counted",
+        "mosaics: mosaic 2: 8 uses are counted, and it has 12 cells",
+    ]
+
+
 def test_charges_that_came_back_are_found(settings: Settings, database: Database) -> None:
     damage(database, "UPDATE mosaic SET charges_undone_at = 2000.0 WHERE id = 1")
     assert problems(settings) == ["mosaics: mosaic 1: its charges were taken back, yet 12 uses are counted"]
@@ -332,3 +375,51 @@ def test_charges_in_another_library_are_found(settings: Settings, database: Data
         assert session.get_one(Library, 2).name == "family"
     damage(database, "UPDATE tile_use SET library_id = 2 WHERE mosaic_id = 1")
     assert problems(settings) == ["mosaics: mosaic 1: its uses are counted in another library"]
+
+
+# ---- Jobs
+
+
+def add_job(database: Database, path: str, kind: JobKind, state: JobState) -> int:
+    """A job in that state whose file had the content of source 1."""
+    queue = JobQueue(database)
+    ticket = queue.admit(
+        library="default",
+        kind=kind,
+        path=path,
+        signature=Signature(size=1, mtime_ns=2, inode=3),
+        first_seen_at=1.0,
+        now=2.0,
+    )
+    queue.claim(ticket, now=3.0)
+    with database.read() as session:
+        queue.note_content(ticket.job_id, session.get_one(Source, 1).sha256)
+    if state is not JobState.RUNNING:
+        queue.end(ticket.job_id, state, now=4.0)
+    return ticket.job_id
+
+
+def test_photo_whose_mosaic_is_lost_is_found(settings: Settings, database: Database) -> None:
+    job = add_job(database, "cat\n.jpg", JobKind.MOSAIC, JobState.DONE)
+    assert problems(settings) == [f"jobs: job {job} (cat\\x0a.jpg) is done, and its mosaic is not there"]
+    damage(database, "UPDATE mosaic SET job_id = (SELECT id FROM job) WHERE id = 1")
+    assert found(settings) == SOUND
+
+
+@pytest.mark.parametrize("state", [JobState.DONE, JobState.REJECTED, JobState.WITHDRAWN])
+def test_mosaic_that_nobody_is_going_to_publish_is_found(
+    settings: Settings, database: Database, state: JobState
+) -> None:
+    job = add_job(database, "cat.jpg", JobKind.MOSAIC, JobState.RUNNING)
+    damage(database, "UPDATE mosaic SET job_id = (SELECT id FROM job), published_at = NULL WHERE id = 1")
+    assert found(settings) == SOUND
+    with database.write() as session:
+        session.get_one(Job, job).state = state
+    assert "jobs: mosaic 1 was never published, and no job is going to" in problems(settings)
+
+
+def test_film_that_is_done_before_its_end_is_found(settings: Settings, database: Database) -> None:
+    job = add_job(database, "film.mp4", JobKind.SPLICE, JobState.DONE)
+    assert found(settings) == SOUND
+    damage(database, "UPDATE source SET completed_at = NULL WHERE id = 1")
+    assert problems(settings) == [f"jobs: job {job} (film.mp4) is done, and source 1 is not"]

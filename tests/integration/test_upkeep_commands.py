@@ -65,7 +65,7 @@ def test_deep_check_says_what_is_right(run: Run, database: Database) -> None:
     lines = out.splitlines()
     assert lines[0].startswith("ok      settings: ")
     assert "ok      masters: each can be decoded, and looks like its descriptor" in lines
-    assert lines[-1] == "ok      mosaics: each has its tiles, and its uses add up"
+    assert lines[-1] == "ok      jobs: each that is done has made what it was to"
 
 
 def test_deep_check_says_what_is_wrong(run: Run, database: Database) -> None:

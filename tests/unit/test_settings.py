@@ -43,6 +43,8 @@ OTHER_VALUES: dict[str, tuple[str, Any]] = {
     "job_limit_seconds": ("600", 600.0),
     "worker_memory_limit_megabytes": ("1024", 1024),
     "retry_seconds": ("3", 3.0),
+    "archive_retention_days": ("90", 90.0),
+    "mosaic_history_retention_days": ("365.5", 365.5),
     "log_format": ("json", LogFormat.JSON),
     "log_level": ("debug", LogLevel.DEBUG),
     "cells_on_long_side": ("81", 81),

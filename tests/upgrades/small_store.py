@@ -10,7 +10,6 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-
 from mosaicd.jobs.queue import JobQueue, Ticket
 from mosaicd.media.files import Signature
 from mosaicd.store.database import Database, revisions
