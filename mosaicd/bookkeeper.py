@@ -178,7 +178,8 @@ class Bookkeeper:
 
     def _count_attempt(self, ticket: Ticket, reason: str) -> None:
         if ticket.attempts >= self.settings.attempts_limit:
-            self._reject(ticket, f"{reason} ({ticket.attempts} attempts)")
+            number = "1 attempt" if ticket.attempts == 1 else f"{ticket.attempts} attempts"
+            self._reject(ticket, f"{reason} ({number})")
         else:
             self._queue.give_back(ticket, explanation=reason, costs_attempt=True)
 

@@ -17,7 +17,7 @@ from mosaicd.imaging import PixelArray
 pillow_heif.register_heif_opener()
 Image.MAX_IMAGE_PIXELS = None  # read_photo has its own limit, with its own words
 ImageFile.LOAD_TRUNCATED_IMAGES = False  # what is missing is no grey area
-PngImagePlugin.MAX_TEXT_CHUNK = 1 << 20
+PngImagePlugin.MAX_TEXT_CHUNK = 8 << 20  # a printer's profile has a few megabytes, too
 PngImagePlugin.MAX_TEXT_MEMORY = 64 << 20
 
 _FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "PSD", "QOI", "TIFF", "WEBP")
@@ -135,7 +135,9 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 
 def _scalable(image: Image.Image) -> Image.Image:
-    """The image, without a palette or a colour that stands for transparency: those cannot be averaged."""
+    """The image, in a form of which an average can be taken: with no palette, and no colour for transparency."""
+    if image.mode == "1":
+        return image.convert("L")
     if image.mode in {"P", "PA"} or (image.mode == "RGB" and "transparency" in image.info):
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
     return image

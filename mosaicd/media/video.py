@@ -75,12 +75,15 @@ class VideoReader:
         Up to where the film could be read, so far.
     damaged_frames : int
         How many frames are damaged or out of order, so far.
+    is_encrypted : bool
+        Whether any frame so far is encrypted, and thus counted as damaged.
     """
 
     def __init__(self, path: Path, *, sample_interval_seconds: float, short_side_pixels: int) -> None:
         self._interval = sample_interval_seconds
         self._projector = Projector(short_side=short_side_pixels)
         self.seconds = 0.0
+        self.is_encrypted = False
         # FFmpeg is given the open file: it takes some names for addresses, and cannot take every name.
         try:
             self._file = path.open("rb")
@@ -211,7 +214,12 @@ class VideoReader:
             if packet is None:
                 break
             self._note(packet)
-            if packet.stream_index == self._stream.index and packet.size:
+            if packet.stream_index != self._stream.index or not packet.size:
+                continue
+            if packet.has_sidedata("encryption_info"):
+                self.is_encrypted = True
+                self.damaged_frames += 1
+            else:
                 yield from self._decode(packet)
         yield from self._decode(None)
 

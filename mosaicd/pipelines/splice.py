@@ -242,7 +242,11 @@ def _splice_video(
                 Progress(stage="splicing", share=min(1.0, seconds / (reader.declared_seconds or seconds)))
             )
         if next_sample == 0:
-            message = "no frame of this video could be decoded"
+            message = (
+                "this video is encrypted: only players that have its key can show it"
+                if reader.is_encrypted
+                else "no frame of this video could be decoded"
+            )
             raise RejectedInputError(message)
         splicer.commit(next_sample=next_sample, shortfall=_damage(reader))
         shortfall = (

@@ -38,6 +38,7 @@ SETTINGS = QUICK | {
 }
 MOST_ATTEMPTS = 2
 _SAMPLE_SECONDS = 0.2
+_SHORTEST_REASON = 20
 _FINE_EXIT_CODES = {0, 3, 4}
 _ENDS = {
     "job_rejected": "rejected",
@@ -116,10 +117,9 @@ def feed(daemon: DaemonProcess) -> Findings:
 
 
 def understandable(reason: str) -> bool:
-    """Whether a reason has nothing in it that only a programmer understands."""
-    return (
-        not _NOT_FOR_PEOPLE.search(_SETTING.sub("", reason)) and reason == reason.strip() and len(reason) > 20
-    )
+    """Whether a reason is a line with nothing in it that only a programmer understands."""
+    plain = _SETTING.sub("", reason)
+    return len(reason) > _SHORTEST_REASON and "\n" not in reason and not _NOT_FOR_PEOPLE.search(plain)
 
 
 def drop(files: Sequence[Path], group: str, daemon: DaemonProcess) -> None:
