@@ -1,17 +1,20 @@
 """What ``mosaicd backup`` does: a copy of the database that appears whole, or not at all."""
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import MosaicdError
 from mosaicd.jobs.originals import Folders
-from mosaicd.media.files import move_aside
+from mosaicd.media.moving import move_aside
 from mosaicd.store.copies import copy_database
 
 _NOT_FOR_BACKUPS = ("inbox", "outbox", "archive", "rejected", "staging")
+_LEFT = f".{'[0-9a-f]' * 64}.staged*"
 _PRIVATE = 0o600  # tiles show what people have filmed, and the state directory keeps them to itself
 
 
@@ -38,10 +41,9 @@ def back_up(database: Path, file: Path, folders: Folders) -> int:
         raise MosaicdError(message)
     _require_fit(file, folders)
     try:
-        with _new_beside(file) as place:
+        with _held(file.parent), _new_beside(file) as place:
             copy_database(database, place)
-            with place.open("rb") as copy:
-                os.fsync(copy.fileno())
+            passed(CrashPoint.BACKUP_COPIED)
             size = place.stat().st_size
             move_aside(place, file)
     except FileExistsError as error:
@@ -68,6 +70,22 @@ def _require_fit(file: Path, folders: Folders) -> None:
         if file.parent.resolve().is_relative_to(folder.resolve()):
             message = f"{file} would lie in {name} ({folder}), which is not for backups: name another file"
             raise MosaicdError(message)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Say that a backup is being written to this folder; if no other is, what killed ones left there goes."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # another backup is being written, or the file system has no such locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in folder.glob(_LEFT):
+                left.unlink()
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

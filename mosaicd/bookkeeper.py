@@ -2,21 +2,27 @@
 
 import contextlib
 import time
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from mosaicd.errors import CorruptStateError, TransientError
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.names import APPEARANCE_FILE, place_of
-from mosaicd.jobs.originals import Originals, archive, moved_original, put_aside, write_reason
+from mosaicd.jobs.originals import InSteps, Originals, archive, moved_original, put_aside, write_reason
 from mosaicd.jobs.queue import JobQueue, Ticket
 from mosaicd.jobs.workers import Deferred, Died, Done, Failed, Outcome, Rejected, StateCorrupt
-from mosaicd.media.files import signature
+from mosaicd.media.files import clear_staging, signature
 from mosaicd.settings import Settings
+from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind, JobState
 
 log = structlog.get_logger()
+
+InTurns = Generator[None, None, None]
+"""Pauses now and then, when there is much to do, so that other work can go on."""
 
 
 class Bookkeeper:
@@ -25,6 +31,7 @@ class Bookkeeper:
     Parameters
     ----------
     settings : Settings
+    database : Database
     queue : JobQueue
     admission : Admission
 
@@ -34,13 +41,14 @@ class Bookkeeper:
         How many files have been rejected.
     """
 
-    def __init__(self, settings: Settings, queue: JobQueue, admission: Admission) -> None:
+    def __init__(self, settings: Settings, database: Database, queue: JobQueue, admission: Admission) -> None:
         self.settings = settings
         self.rejections = 0
+        self._database = database
         self._queue = queue
         self._admission = admission
 
-    def settle(self, ticket: Ticket, outcome: Outcome | Died) -> None:
+    def settle(self, ticket: Ticket, outcome: Outcome | Died) -> InTurns:
         """Settle a job by what came of it. Safe to repeat when a TransientError has cut it short.
 
         Raises
@@ -52,13 +60,16 @@ class Bookkeeper:
         """
         match outcome:
             case Done():
-                self._done(ticket, outcome)
+                yield from self._done(ticket, outcome)
             case Rejected(reason=reason):
-                self._reject(ticket, reason)
+                yield from self._reject(ticket, reason)
             case Deferred(reason=reason):
                 self._defer(ticket, reason)
             case Died(reason=reason):
-                self._count_attempt(ticket, f"the work on this file did not end well: {reason}")
+                if ticket.kind is JobKind.MOSAIC:  # only its worker, and what settles jobs, writes there
+                    clear_staging(self.settings.folders.staging)
+                reason = f"the work on this file did not end well: {reason}"
+                yield from self._count_attempt(ticket, reason)
             case Failed():
                 log.error(
                     "job_failed",
@@ -67,50 +78,70 @@ class Bookkeeper:
                     error=outcome.error,
                     exception=outcome.traceback,
                 )
-                self._count_attempt(ticket, "mosaicd failed at this file; its log describes how (job_failed)")
+                reason = "mosaicd failed at this file; its log describes how (job_failed)"
+                yield from self._count_attempt(ticket, reason)
             case StateCorrupt(reason=reason):
                 raise CorruptStateError(reason)
 
-    def settle_after_crash(self, ticket: Ticket) -> None:
-        """Settle a job that was being worked on when the daemon died: end it, or queue it again."""
-        moved = moved_original(ticket, self.settings.folders)
-        if moved is None:
-            self._queue.take_back(ticket, explanation="the daemon was killed while this was worked on")
-            log.info("job_recovered", job=ticket.job_id, file=ticket.path)
-        elif ticket.explanation is not None:
-            self._end(ticket, JobState.REJECTED, explanation=ticket.explanation, moved=moved)
-        else:
-            self._end(ticket, JobState.DONE, moved=moved)
+    def settle_after_crash(self, ticket: Ticket) -> InTurns:
+        """Settle a job that was being worked on when the daemon died: end it as decided, or queue it again."""
+        moved = yield from moved_original(ticket, self.settings.folders)
+        match moved, ticket.explanation:
+            case None, None:
+                self._queue.take_back(ticket, explanation="the daemon was killed while this was worked on")
+                log.info("job_recovered", job=ticket.job_id, file=ticket.path)
+            case None, str(reason):
+                yield from self._reject(ticket, reason)
+            case Path(), str(reason):
+                self._end_rejected(ticket, reason, moved)
+            case _:
+                self._end(ticket, JobState.DONE, moved=moved)
 
     def withdraw(self, ticket: Ticket) -> None:
         """Drop a job whose file is gone, or has become another one, which then gets a job of its own."""
+        self._settle_leftovers(ticket)
         self._queue.end(
             ticket.job_id, JobState.WITHDRAWN, now=time.time(), explanation="the file was changed"
         )
         log.info("job_withdrawn", job=ticket.job_id, file=ticket.path)
         self._admission.look_again(ticket.path)
 
-    def _reject(self, ticket: Ticket, reason: str) -> None:
-        """Put a file aside that cannot be used, and say why."""
+    def _reject(self, ticket: Ticket, reason: str) -> InTurns:
+        """Put a file aside that cannot be used, and say why; unless it was used, and a kill hid that."""
+        self._settle_leftovers(ticket)
+        if self._queue.has_result(ticket):
+            if (yield from self._archive_and_end(ticket)):
+                log.info("job_recovered", job=ticket.job_id, file=ticket.path)
+            return
         try:
-            moved = self._settle_original(ticket, reason=reason)
+            moved = yield from self._settle_original(ticket, reason=reason)
         except TransientError as error:
             self._defer(ticket, str(error))
             return
+        self._end_rejected(ticket, reason, moved)
+
+    def _end_rejected(self, ticket: Ticket, reason: str, moved: Path | None) -> None:
         self._end(ticket, JobState.REJECTED, explanation=reason, moved=moved)
         self.rejections += 1
         log.warning("job_rejected", job=ticket.job_id, library=ticket.library, file=ticket.path, why=reason)
 
-    def _done(self, ticket: Ticket, outcome: Done) -> None:
+    def _done(self, ticket: Ticket, outcome: Done) -> InTurns:
         if outcome.appearance_complaint is not None:
             self._complain_of_appearance(ticket, outcome.appearance_complaint)
+        if (yield from self._archive_and_end(ticket)):
+            self._say_done(ticket, outcome.facts)
+
+    def _archive_and_end(self, ticket: Ticket) -> Generator[None, None, bool]:
+        """Move the original of a job whose work is done, and end it; whether that could be done."""
         try:
-            moved = self._settle_original(ticket, reason=None)
+            moved = yield from self._settle_original(ticket, reason=None)
         except TransientError as error:
             self._defer(ticket, str(error))
-            return
+            return False
         self._end(ticket, JobState.DONE, moved=moved)
-        facts = outcome.facts
+        return True
+
+    def _say_done(self, ticket: Ticket, facts: dict[str, Any]) -> None:
         if ticket.kind is JobKind.MOSAIC:
             log.info(
                 "mosaic_published",
@@ -156,16 +187,17 @@ class Bookkeeper:
                 self.settings.folders,
             )
 
-    def _settle_original(self, ticket: Ticket, *, reason: str | None) -> Path | None:
+    def _settle_original(self, ticket: Ticket, *, reason: str | None) -> InSteps:
         """Move the original where it belongs; TransientError if it cannot be moved just now."""
         folders = self.settings.folders
         if self.settings.originals is Originals.LEAVE:
             if reason is not None:
+                self._queue.note_move(ticket.job_id, None, explanation=reason)
                 write_reason(folders.rejected / ticket.path, reason, folders)
             return None
         if reason is None:
-            return archive(ticket, self._queue, folders)
-        return put_aside(ticket, self._queue, folders, reason=reason)
+            return (yield from archive(ticket, self._queue, folders))
+        return (yield from put_aside(ticket, self._queue, folders, reason=reason))
 
     def _defer(self, ticket: Ticket, reason: str) -> None:
         if signature(self.settings.folders.inbox / ticket.path) != ticket.signature:
@@ -176,12 +208,19 @@ class Bookkeeper:
         not_before = time.time() + self.settings.retry_seconds
         self._queue.give_back(ticket, explanation=reason, not_before=not_before)
 
-    def _count_attempt(self, ticket: Ticket, reason: str) -> None:
+    def _count_attempt(self, ticket: Ticket, reason: str) -> InTurns:
         if ticket.attempts >= self.settings.attempts_limit:
             number = "1 attempt" if ticket.attempts == 1 else f"{ticket.attempts} attempts"
-            self._reject(ticket, f"{reason} ({number})")
+            yield from self._reject(ticket, f"{reason} ({number})")
         else:
             self._queue.give_back(ticket, explanation=reason, costs_attempt=True)
+
+    def _settle_leftovers(self, ticket: Ticket) -> None:
+        """Put in order what a job that comes to nothing has left in the outbox."""
+        if ticket.kind is JobKind.MOSAIC:
+            from mosaicd.pipelines.leftovers import settle_leftovers  # it is heavy, and rarely needed
+
+            settle_leftovers(self._database, ticket.job_id, self.settings.folders.outbox, now=time.time())
 
     def _end(
         self, ticket: Ticket, state: JobState, *, explanation: str | None = None, moved: Path | None = None

@@ -21,7 +21,7 @@ from mosaicd.intake.watcher import InboxWatcher
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.workers import Worker
 from mosaicd.logs import configure_logs
-from mosaicd.media.files import clear_staging
+from mosaicd.media.files import clear_staging, make_folder
 from mosaicd.pipelines.orders import MosaicWork, SpliceWork
 from mosaicd.retention import Retention
 from mosaicd.settings import Settings
@@ -158,7 +158,10 @@ class Daemon:
             self._must_reload = False
             self._reload()
         if not self._has_recovered:
-            self._foreman.recover()
+            for _ in self._foreman.recover():
+                self._notifier.progressing()
+                if self._must_stop:
+                    return
             self._has_recovered = True
         self._look()
         has_settled_jobs = self._foreman.collect()
@@ -187,7 +190,7 @@ class Daemon:
     def _wait(self) -> None:
         """Wait until something happens or is due."""
         until = min(self._rescan_at, self._recheck_at) - time.monotonic()
-        if self._admission.is_reading or self._retention.is_due:
+        if self._admission.is_reading or self._foreman.is_settling or self._retention.is_due:
             until = 0.0
         elif not self._admission.is_quiet:
             until = min(until, max(0.05, self._settings.settle_seconds / 4))
@@ -274,7 +277,7 @@ def prepare_folders(settings: Settings) -> None:
     paths = [folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.staging]
     for path in [*paths, settings.database_path.parent]:
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(path)
         except OSError as error:
             message = f"the folder {path} cannot be made: {error.strerror}"
             raise SettingsError(message) from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from mosaicd.bookkeeper import Bookkeeper
+from mosaicd.bookkeeper import Bookkeeper, InTurns
 from mosaicd.errors import TransientError
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.names import APPEARANCE_FILE, place_of
@@ -37,6 +37,7 @@ class _Desk:
     worker: Worker
     ticket: Ticket | None = None
     outcome: Outcome | Died | None = None
+    settling: InTurns | None = None
     started: float = 0.0
     heard: float = 0.0
     noted: float = 0.0
@@ -68,7 +69,7 @@ class Foreman:
         self._database = database
         self._queue = queue
         self._admission = admission
-        self._books = Bookkeeper(settings, queue, admission)
+        self._books = Bookkeeper(settings, database, queue, admission)
         self._desks = [_Desk(kind=kind, worker=worker) for kind, worker in workers.items()]
 
     @property
@@ -80,6 +81,11 @@ class Foreman:
     def is_busy(self) -> bool:
         """Whether any job is being worked on."""
         return any(desk.ticket is not None for desk in self._desks)
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether a job is being settled, part by part, each time in `collect`."""
+        return any(desk.settling is not None for desk in self._desks)
 
     @property
     def rejections(self) -> int:
@@ -100,10 +106,10 @@ class Foreman:
         ]
         return ", ".join(parts) or "waiting for files"
 
-    def recover(self) -> None:
-        """Put in order what a killed daemon left: jobs that were being worked on."""
+    def recover(self) -> InTurns:
+        """Put in order what a killed daemon left: jobs that were being worked on; with a pause now and then."""
         for ticket in self._queue.in_state(JobState.RUNNING):
-            self._books.settle_after_crash(ticket)
+            yield from self._books.settle_after_crash(ticket)
 
     def recheck_waiting(self) -> None:
         """Let waiting photos go on that have no more to wait for."""
@@ -132,21 +138,31 @@ class Foreman:
             self._hear(desk)
             self._watch_time(desk)
             if desk.ticket is not None and desk.outcome is not None:
-                self._books.settle(desk.ticket, desk.outcome)
-                desk.ticket = desk.outcome = None
-                has_settled = True
+                has_settled |= self._settle(desk, desk.ticket, desk.outcome)
         return has_settled
 
     def stop(self) -> None:
         """End the workers at once. Their jobs are queued again; what they committed is kept."""
         for desk in self._desks:
             desk.worker.kill()
-            ticket, desk.ticket, desk.outcome = desk.ticket, None, None
-            if ticket is None:
+            if desk.settling is not None:
+                desk.settling.close()
+            is_moved = desk.outcome is not None and desk.ticket is not None and self._has_changed(desk.ticket)
+            ticket, desk.ticket, desk.outcome, desk.settling = desk.ticket, None, None, None
+            if ticket is None or is_moved:  # the next start ends what has only not been written down
                 continue
             with contextlib.suppress(TransientError):  # the next start then finds it as a killed daemon's
                 self._queue.give_back(ticket, explanation="the daemon was stopped while this was worked on")
             log.info("job_interrupted", job=ticket.job_id, file=ticket.path)
+
+    def _settle(self, desk: _Desk, ticket: Ticket, outcome: Outcome | Died) -> bool:
+        """Go on settling a job; whether that is done. A TransientError lets it begin again next time."""
+        settling, desk.settling = desk.settling or self._books.settle(ticket, outcome), None
+        for _ in settling:
+            desk.settling = settling
+            return False
+        desk.ticket = desk.outcome = None
+        return True
 
     def _has_changed(self, ticket: Ticket) -> bool:
         return signature(self._settings.folders.inbox / ticket.path) != ticket.signature

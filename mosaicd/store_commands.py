@@ -20,10 +20,12 @@ from mosaicd.command_line import (
     shown,
     the_one,
 )
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import MosaicdError, SettingsError
 from mosaicd.jobs.originals import Folders, reason_path
 from mosaicd.jobs.queue import JobQueue, rejected_jobs_named
-from mosaicd.media.files import move_aside, printable, signature
+from mosaicd.media.files import printable, signature
+from mosaicd.media.moving import move_aside
 from mosaicd.status import counted
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import LibraryFacts, library_facts
@@ -89,6 +91,7 @@ def sources(
             ]
             source = the_one(named, "source", remove)
             count = remove_source(session, source, now=time.time())
+        passed(CrashPoint.CHANGE_COMMITTED)
         typer.echo(
             f"{printable(source.name)}: {counted(count, 'tile')} out of use;"
             f" `mosaicd libraries --restore {shlex.quote(library)}` takes them back"
@@ -116,6 +119,7 @@ def penalties(
         if reset:
             with database.write() as session:
                 reset_penalties(require_library(session, library), now=time.time())
+            passed(CrashPoint.CHANGE_COMMITTED)
             typer.echo(f"no earlier use counts any more in library {library}")
         elif undo is not None:
             with database.write() as session:
@@ -123,6 +127,7 @@ def penalties(
                 mosaic = the_one([found] if found else [], "mosaic", undo)
                 was_undone = mosaic.charges_undone_at is not None
                 count = undo_charges(session, mosaic, now=time.time())
+            passed(CrashPoint.CHANGE_COMMITTED)
             what = "were taken back before" if was_undone else f"of {counted(count, 'tile')} are taken back"
             typer.echo(f"{printable(mosaic.stem)}: its uses {what}")
         else:
@@ -184,6 +189,7 @@ def _remove_library(database: Database, inbox: Path, name: str) -> str:
     require_idle(database, inbox, name)
     with database.write() as session:
         moved = remove_idle_library(session, require_library(session, name), now=time.time())
+    passed(CrashPoint.CHANGE_COMMITTED)
     return (
         f"{name}: {counted(moved.tiles, 'tile')} from {counted(moved.sources, 'source')} out of use;"
         f" `mosaicd libraries --restore {shlex.quote(name)}` takes them back"
@@ -195,6 +201,7 @@ def _restore_library(database: Database, name: str) -> str:
 
     with database.write() as session:
         moved = take_back(session, require_library(session, name))
+    passed(CrashPoint.CHANGE_COMMITTED)
     if not moved.sources:
         message = f"nothing of library {name!r} is out of use"
         raise MosaicdError(message)
@@ -211,8 +218,10 @@ def _put_back(job: Job, folders: Folders) -> None:
     try:
         if job.moved_to is not None and os.path.lexists(rejected) and not os.path.lexists(original):
             move_aside(rejected, original)
+            passed(CrashPoint.ORIGINAL_PUT_BACK)
         if not os.path.lexists(rejected):
             reason_path(rejected).unlink(missing_ok=True)
+            passed(CrashPoint.REASON_REMOVED)
     except OSError as error:
         message = f"{printable(job.path)} cannot be moved back to {folders.inbox}: {error.strerror}"
         raise MosaicdError(message) from error

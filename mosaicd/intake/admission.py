@@ -145,8 +145,8 @@ class Admission:
         if last is not None and last.state in ACTIVE_STATES:
             if _same(last, file):
                 return False
-            if last.state is JobState.RUNNING:
-                self.look_again(file.path)  # its turn comes when the first one is done
+            if last.started_at is not None:
+                self.look_again(file.path)  # its turn comes when the first one is done, or withdrawn
                 return False
         try:
             kind = media_kind(self._inbox / file.path)

@@ -1,15 +1,21 @@
 """What becomes of a job's original: archived, put aside with a reason, or left where it is. Never deleted."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import TransientError
 from mosaicd.jobs.queue import JobQueue, Ticket
-from mosaicd.media.files import free_path, has_same_content, move_aside, shortened, signature, write_whole
+from mosaicd.media.files import free_path, shortened, signature, write_whole
+from mosaicd.media.moving import ReplacedError, clear_unfinished, have_same_content, move_in_steps
 
 _REASON_SUFFIX = ".reason.txt"
+
+InSteps = Generator[None, None, Path | None]
+"""Where an original is at last; pauses after each part of a large one, so that other work can go on."""
 
 
 class Originals(StrEnum):
@@ -35,7 +41,7 @@ def reason_path(original: Path) -> Path:
     return original.with_name(shortened(original.name, room=len(_REASON_SUFFIX)) + _REASON_SUFFIX)
 
 
-def archive(ticket: Ticket, queue: JobQueue, folders: Folders) -> Path | None:
+def archive(ticket: Ticket, queue: JobQueue, folders: Folders) -> InSteps:
     """Move a job's original to the archive; None if the file has changed or gone meanwhile.
 
     Safe to repeat after a crash: where it goes is in the database before it goes.
@@ -48,7 +54,7 @@ def archive(ticket: Ticket, queue: JobQueue, folders: Folders) -> Path | None:
     return _move(ticket, queue, folders.inbox / ticket.path, folders.archive / ticket.path)
 
 
-def put_aside(ticket: Ticket, queue: JobQueue, folders: Folders, *, reason: str) -> Path | None:
+def put_aside(ticket: Ticket, queue: JobQueue, folders: Folders, *, reason: str) -> InSteps:
     """Move a job's original to ``rejected/``, where the reason stands already; otherwise as `archive`."""
     return _move(
         ticket,
@@ -68,20 +74,26 @@ def write_reason(original: Path, reason: str, folders: Folders) -> None:
     except OSError as error:
         message = f"the reason cannot be written to {place}: {error.strerror}"
         raise TransientError(message) from error
+    passed(CrashPoint.REASON_WRITTEN)
 
 
-def moved_original(ticket: Ticket, folders: Folders) -> Path | None:
-    """Where the original of a job that did not end has been moved already, if it has."""
-    target = Path(ticket.moved_to) if ticket.moved_to is not None else None
-    if target is None or signature(target) is None:
+def moved_original(ticket: Ticket, folders: Folders) -> InSteps:
+    """Where the original of a job that did not end has been moved already, if it has; half a move is put right."""
+    if ticket.moved_to is None:
         return None
-    original = folders.inbox / ticket.path
+    original, target = folders.inbox / ticket.path, Path(ticket.moved_to)
+    with contextlib.suppress(OSError):
+        clear_unfinished(original, target)
+    if signature(target) is None:
+        return None
     if signature(original) != ticket.signature:
         return target
     try:
-        if not has_same_content(original, target):  # another file took the place before the move
+        is_copied = yield from have_same_content(original, target)
+        if not is_copied:  # another file took the place before the move
             return None
-        original.unlink()  # killed between the two halves of the move
+        original.unlink()
+        passed(CrashPoint.ORIGINAL_MOVED)
     except (OSError, TransientError):
         return None
     return target
@@ -95,14 +107,14 @@ def _move(
     *,
     before_move: Callable[[Path], None] = lambda _: None,
     reason: str | None = None,
-) -> Path | None:
+) -> InSteps:
     while signature(original) == ticket.signature:
         try:
             place = free_path(target)
             queue.note_move(ticket.job_id, str(place), explanation=reason)
             before_move(place)
-            move_aside(original, place)
-        except FileExistsError:
+            yield from move_in_steps(original, place, looks=ticket.signature)
+        except (FileExistsError, ReplacedError):
             continue
         except OSError as error:
             message = f"the original cannot be moved to {target.parent}: {error.strerror}"

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.jobs.states import ACTIVE_STATES, require_step
 from mosaicd.media.files import Signature, printable
 from mosaicd.store.database import Database
@@ -55,17 +56,12 @@ class JobQueue:
         first_seen_at: float,
         now: float,
     ) -> Ticket:
-        """Take a file in as a job. One of the same path that has not begun is brought up to date instead.
-
-        One that has begun, and was queued again, is withdrawn: what it has noted is not true of the new file.
-        """
+        """Take a file in as a job. One of the same path that has not begun is brought up to date instead."""
+        pending = select(Job).where(
+            Job.path == path, Job.state.in_((JobState.QUEUED, JobState.WAITING)), Job.started_at.is_(None)
+        )
         with self._database.write() as session:
-            pending = select(Job).where(Job.path == path, Job.state.in_((JobState.QUEUED, JobState.WAITING)))
             job = session.scalar(pending)
-            if job is not None and job.started_at is not None:
-                _end(session, job, JobState.WITHDRAWN, now=now, explanation="the file was changed")
-                session.flush()
-                job = None
             if job is None:
                 job = Job(
                     library_id=library_named(session, library, now=now).id,
@@ -83,7 +79,9 @@ class JobQueue:
                 job.kind = kind
                 job.size, job.mtime_ns, job.inode = signature.size, signature.mtime_ns, signature.inode
                 job.admitted_at = now
-            return _ticket(job, library)
+            ticket = _ticket(job, library)
+        passed(CrashPoint.JOB_ADMITTED)
+        return ticket
 
     def last_of_path(self, path: str) -> Job | None:
         """The newest job of the file at this path in the inbox."""
@@ -91,7 +89,11 @@ class JobQueue:
             return session.scalar(select(Job).where(Job.path == path).order_by(Job.id.desc()).limit(1))
 
     def claim(self, ticket: Ticket, *, now: float) -> Ticket | None:
-        """Start a job, if it is still queued. Its attempt counts from now on, unless it is given back."""
+        """Start a job, if it is still queued. Its attempt counts from now on, unless it is given back.
+
+        The ticket still says what stood in its way before; the database no longer does, so that it says of a
+        running job what has been decided of it, and nothing else.
+        """
         with self._database.write() as session:
             job = session.get_one(Job, ticket.job_id)
             if job.state != JobState.QUEUED:
@@ -100,7 +102,10 @@ class JobQueue:
             job.attempts += 1
             job.started_at = now
             job.stage, job.progress = "starting", 0.0
-            return _ticket(job, ticket.library)
+            claimed = _ticket(job, ticket.library)
+            job.explanation = job.moved_to = None
+        passed(CrashPoint.JOB_CLAIMED)
+        return claimed
 
     def claimable(
         self, kind: JobKind, *, now: float, retry_seconds: float = math.inf, limit: int = 50
@@ -138,7 +143,8 @@ class JobQueue:
             elif job.state != JobState.WAITING:
                 return False
             job.explanation = explanation
-            return is_new
+        passed(CrashPoint.JOB_WAITS)
+        return is_new
 
     def release(self, ticket: Ticket) -> None:
         """Let a waiting job queue again."""
@@ -147,12 +153,14 @@ class JobQueue:
             if job.state == JobState.WAITING:
                 _step(job, JobState.QUEUED)
                 job.explanation = None
+        passed(CrashPoint.JOB_RELEASED)
 
     def note_progress(self, job_id: int, *, stage: str, progress: float) -> None:
         """Note how far a running job is, for ``status``."""
         with self._database.write() as session:
             job = session.get_one(Job, job_id)
             job.stage, job.progress = stage, min(1.0, max(0.0, progress))
+        passed(CrashPoint.PROGRESS_NOTED)
 
     def give_back(
         self, ticket: Ticket, *, explanation: str, not_before: float = 0.0, costs_attempt: bool = False
@@ -164,6 +172,7 @@ class JobQueue:
             job.attempts -= not costs_attempt
             job.explanation = explanation
             job.not_before = not_before
+        passed(CrashPoint.JOB_GIVEN_BACK)
 
     def take_back(self, ticket: Ticket, *, explanation: str) -> None:
         """Queue a job again over which the daemon died, and count how often that happened without any gain."""
@@ -175,28 +184,52 @@ class JobQueue:
             kept = _work_kept(session, job)
             job.interruptions = job.interruptions + 1 if kept == job.work_kept else 1
             job.work_kept = kept
+        passed(CrashPoint.JOB_TAKEN_BACK)
+
+    def has_result(self, ticket: Ticket) -> bool:
+        """Whether a job's work is done, though nobody has said so: its mosaic is published, its source complete."""
+        with self._database.read() as session:
+            job = session.get_one(Job, ticket.job_id)
+            of_mosaic = (Mosaic.job_id == job.id) & Mosaic.published_at.is_not(None)
+            of_source = (
+                (Source.library_id == job.library_id)
+                & (Source.sha256 == job.sha256)
+                & Source.completed_at.is_not(None)
+            )
+            result = of_mosaic if job.kind is JobKind.MOSAIC else of_source
+            return bool(session.scalar(select(exists().where(result))))
 
     def note_content(self, job_id: int, sha256: bytes) -> None:
         """Note the content that the job's file has."""
         with self._database.write() as session:
             session.get_one(Job, job_id).sha256 = sha256
+        passed(CrashPoint.CONTENT_NOTED)
 
-    def note_move(self, job_id: int, target: str, *, explanation: str | None) -> None:
-        """Note where the original is about to be moved, and why if it is rejected."""
+    def note_move(self, job_id: int, target: str | None, *, explanation: str | None) -> None:
+        """Note where the original is about to be moved, if it is, and why if it is rejected."""
         with self._database.write() as session:
             job = session.get_one(Job, job_id)
             job.moved_to, job.explanation = target, explanation
+        passed(CrashPoint.MOVE_NOTED)
 
     def note_redelivery(self, job_id: int, signature: Signature, *, now: float) -> None:
         """Note that a sync tool brought a finished job's file once more."""
         with self._database.write() as session:
             job = session.get_one(Job, job_id)
             job.inode, job.redelivered_at = signature.inode, now
+        passed(CrashPoint.REDELIVERY_NOTED)
 
     def end(self, job_id: int, state: JobState, *, now: float, explanation: str | None = None) -> None:
         """End a job as done, rejected or withdrawn; a mosaic of it that was never published is forgotten."""
         with self._database.write() as session:
-            _end(session, session.get_one(Job, job_id), state, now=now, explanation=explanation)
+            job = session.get_one(Job, job_id)
+            _step(job, state)
+            job.ended_at = now
+            job.explanation = explanation
+            job.stage = None
+            job.progress = 1.0 if state is JobState.DONE else job.progress
+            _forget_unpublished(session, job)
+        passed(CrashPoint.JOB_ENDED)
 
     def revive(self, job_id: int, signature: Signature, *, now: float) -> None:
         """Queue a rejected job again, its file being back in the inbox."""
@@ -206,6 +239,7 @@ class JobQueue:
             job.size, job.mtime_ns, job.inode = signature.size, signature.mtime_ns, signature.inode
             job.attempts, job.interruptions, job.not_before, job.moved_to = 0, 0, 0.0, None
             job.admitted_at, job.explanation = now, None
+        passed(CrashPoint.JOB_REVIVED)
 
     def can_proceed(self, *, now: float, retry_seconds: float = math.inf) -> bool:
         """Whether any job is being worked on or could be started now."""
@@ -246,15 +280,6 @@ def rejected_jobs_named(session: Session, name: str) -> Sequence[Job]:
 def _names_of(job: Job) -> set[str]:
     last = job.path.rsplit("/", 1)[-1]
     return {job.path, last, printable(job.path), printable(last)}
-
-
-def _end(session: Session, job: Job, state: JobState, *, now: float, explanation: str | None) -> None:
-    _step(job, state)
-    job.ended_at = now
-    job.explanation = explanation
-    job.stage = None
-    job.progress = 1.0 if state is JobState.DONE else job.progress
-    _forget_unpublished(session, job)
 
 
 def _work_kept(session: Session, job: Job) -> int:

@@ -1,21 +1,20 @@
-"""Files on disk: signatures, content hashes, moving without overwriting, appearing whole."""
+"""Files on disk: signatures, content hashes, names, appearing whole."""
 
 import contextlib
 import errno
 import hashlib
 import itertools
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import TransientError
 
 NAME_BYTES_LIMIT = 255
-_STAGED_SUFFIX = ".staged"
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}
+STAGED_SUFFIX = ".staged"
 _CHUNK_BYTES = 1 << 20
 _CHUNKS_A_STEP = 16
 _JOINER = "\u200d"  # holds emoji together
@@ -111,40 +110,6 @@ def free_path(path: Path) -> Path:
     return next(candidate for candidate in numbered(path) if not os.path.lexists(candidate))
 
 
-def move_aside(source: Path, target: Path) -> None:
-    """Move a file to `target`, which must be free; across file systems too. Nothing is ever overwritten.
-
-    Raises
-    ------
-    FileExistsError
-        If something stands at `target`.
-    OSError
-        If the file cannot be moved; it then still stands at `source`.
-    """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(target.parent)) from error
-    try:
-        _give_name(source, target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        _copy_across(source, target)
-    sync_folder(target.parent)
-    try:
-        source.unlink(missing_ok=True)
-    except OSError:
-        if signature(source) is not None:  # it has a second name now, or a copy, each time that this is tried
-            target.unlink()
-        raise
-
-
-def has_same_content(first: Path, second: Path) -> bool:
-    """Whether two files are one, or hold the same bytes; TransientError if they cannot be read just now."""
-    return first.samefile(second) or content_hash(first) == content_hash(second)
-
-
 def write_whole(path: Path, data: bytes, *, staging: Path) -> None:
     """Let a small file appear at `path` whole or not at all."""
     with staged(path, staging=staging) as place:
@@ -159,13 +124,15 @@ def staged(path: Path, *, staging: Path) -> Iterator[Path]:
     """
     staging.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()
-    place = staging / f"{digest}{_STAGED_SUFFIX}"
+    place = staging / f"{digest}{STAGED_SUFFIX}"
     try:
         yield place
-        with place.open("rb") as file:
-            os.fsync(file.fileno())
-        path.parent.mkdir(parents=True, exist_ok=True)
+        passed(CrashPoint.FILE_STAGED)
+        sync_file(place)
+        passed(CrashPoint.FILE_SYNCED)
+        make_folder(path.parent)
         place.replace(path)
+        passed(CrashPoint.FILE_APPEARED)
         sync_folder(path.parent)
     finally:
         place.unlink(missing_ok=True)
@@ -173,46 +140,41 @@ def staged(path: Path, *, staging: Path) -> Iterator[Path]:
 
 def clear_staging(staging: Path) -> int:
     """Remove what a killed process left half-written; how many files that were."""
-    left = list(staging.glob(f"*{_STAGED_SUFFIX}"))
+    left = list(staging.glob(f"*{STAGED_SUFFIX}"))
     for path in left:
         path.unlink(missing_ok=True)
+    passed(CrashPoint.STAGING_CLEARED)
     return len(left)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, so that a power cut leaves them; NotADirectoryError if a file is there."""
+    missing = list(itertools.takewhile(lambda each: not each.is_dir(), (folder, *folder.parents)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
+    for made in reversed(missing):
+        passed(CrashPoint.FOLDER_MADE)
+        sync_folder(made.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make sure that what a file holds survives a power cut."""
+    _sync(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def sync_folder(folder: Path) -> None:
     """Make sure that the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _give_name(source: Path, target: Path) -> None:
-    """Let a file appear at `target`, on the same file system; FileExistsError if something stands there."""
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))  # so that nobody else's is replaced
-        try:
-            source.replace(target)
-        except OSError:
-            target.unlink()
-            raise
-
-
-def _copy_across(source: Path, target: Path) -> None:
-    """Copy to another file system, complete and on disk before the name appears."""
-    place = target.with_name(f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()}{_STAGED_SUFFIX}")
-    try:
-        shutil.copy2(source, place)
-        with place.open("rb") as file:
-            os.fsync(file.fileno())
-        _give_name(place, target)
-    finally:
-        place.unlink(missing_ok=True)
 
 
 def _escaped(code: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageCms
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.imaging import PixelArray
 from mosaicd.media.files import shortened, staged, write_whole
 from mosaicd.media.formats import OutputFormat
@@ -62,6 +63,7 @@ def publish(
     """
     data = json.dumps(report, ensure_ascii=True, separators=(",", ":")).encode()
     write_whole(outbox / report_path(stem), data, staging=staging)
+    passed(CrashPoint.REPORT_PUBLISHED)
     write_image(
         mosaic,
         outbox / image_path(stem, output_format),
@@ -69,6 +71,7 @@ def publish(
         output_format=output_format,
         output_quality=output_quality,
     )
+    passed(CrashPoint.IMAGE_PUBLISHED)
 
 
 def write_image(

@@ -4,6 +4,7 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.imaging.descriptors import subcells
 from mosaicd.matching import engine as matching
 from mosaicd.matching.codebox import CodeboxEngine
@@ -62,6 +63,7 @@ class LibraryEngines:
                 pairs = list(masters(session, outdated[start : start + _REBUILD_BATCH]))
                 squares = np.concatenate([subcells(decode_master(jpeg)[np.newaxis]) for _, jpeg in pairs])
                 replace_subcells(session, [tile for tile, _ in pairs], squares)
+            passed(CrashPoint.DESCRIPTORS_REPLACED)
 
 
 def new_engine(appearance: Appearance) -> matching.Engine:

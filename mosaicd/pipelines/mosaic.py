@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.imaging import PixelArray
 from mosaicd.imaging.descriptors import SUBCELLS
@@ -26,7 +27,7 @@ from mosaicd.pipelines.appearance import Appearance, appearance_over
 from mosaicd.pipelines.content import hash_of_content
 from mosaicd.pipelines.libraries import LibraryEngines
 from mosaicd.pipelines.orders import MosaicOrder
-from mosaicd.pipelines.report import placement_in_words
+from mosaicd.pipelines.report import figures_to_keep, placement_in_words
 from mosaicd.store.database import Database
 from mosaicd.store.history import Histories
 from mosaicd.store.models import Mosaic
@@ -34,6 +35,7 @@ from mosaicd.store.mosaics import (
     StoredPlacement,
     free_stem,
     load_placement,
+    mark_published,
     mosaic_of_job,
     record_mosaic,
     stem_key,
@@ -181,6 +183,7 @@ class MosaicPipeline:
                 figures=figures_of(chosen),
             )
             record_mosaic(session, mosaic, placement)
+        passed(CrashPoint.PLACEMENT_RECORDED)
         return mosaic, placement
 
     def _render(self, placement: StoredPlacement, appearance: Appearance) -> PixelArray:
@@ -240,12 +243,11 @@ class MosaicPipeline:
 
     def _finish(self, mosaic: Mosaic, report: dict[str, Any], stages: _Stages) -> Mosaic:
         """Note that the mosaic is published, and its figures."""
-        kept = {key: value for key, value in report.items() if key not in {"placement", "settings"}}
+        figures = {**figures_to_keep(report), "seconds": dict(stages.seconds)}
         with self._database.write() as session:
-            stored = session.get_one(Mosaic, mosaic.id)
-            stored.published_at = time.time()
-            stored.figures = {**kept, "seconds": dict(stages.seconds)}
-        return stored
+            published = mark_published(session, mosaic.id, figures, now=time.time())
+        passed(CrashPoint.MOSAIC_MARKED_PUBLISHED)
+        return published
 
 
 def _facts(mosaic: Mosaic) -> dict[str, Any]:

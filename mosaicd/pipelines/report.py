@@ -1,4 +1,4 @@
-"""The placement as a mosaic's report tells it."""
+"""What a mosaic's report tells."""
 
 from typing import Any
 
@@ -10,6 +10,11 @@ from mosaicd.media.files import printable
 from mosaicd.store.models import Source
 from mosaicd.store.mosaics import StoredPlacement
 from mosaicd.store.tiles import origins
+
+
+def figures_to_keep(report: dict[str, Any]) -> dict[str, Any]:
+    """What of a report the store keeps: the placement and the settings are there already."""
+    return {key: value for key, value in report.items() if key not in {"placement", "settings"}}
 
 
 def placement_in_words(session: Session, placement: StoredPlacement) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.imaging import FloatArray, PixelArray
 from mosaicd.imaging.descriptors import describe, subcells
@@ -95,7 +96,7 @@ class SplicePipeline:
 
     def _source(self, order: SpliceOrder, kind: SourceKind, sha256: bytes) -> Source:
         with self._database.write() as session:
-            return find_or_add_source(
+            source = find_or_add_source(
                 session,
                 library_id=order.library_id,
                 sha256=sha256,
@@ -104,6 +105,8 @@ class SplicePipeline:
                 sample_interval_seconds=order.sample_interval_seconds,
                 now=order.now,
             )
+        passed(CrashPoint.SOURCE_ADDED)
+        return source
 
     def _splice(self, order: SpliceOrder, source: Source, report_progress: ReportProgress) -> Source:
         splicer = _Splicer(self._database, order, source)
@@ -116,13 +119,15 @@ class SplicePipeline:
             self._forget_unused(source)
             raise
         with self._database.write() as session:
-            return complete_source(
+            completed = complete_source(
                 session,
                 source.id,
                 duration_seconds=ending.duration_seconds,
                 shortfall=ending.shortfall,
                 now=order.now,
             )
+        passed(CrashPoint.SOURCE_COMPLETED)
+        return completed
 
     def _forget_unused(self, source: Source) -> None:
         """What gave nothing is no source of tiles."""
@@ -130,6 +135,7 @@ class SplicePipeline:
             row = session.get_one(Source, source.id)
             if row.next_sample == 0:
                 session.delete(row)
+        passed(CrashPoint.SOURCE_FORGOTTEN)
 
 
 class _Splicer:
@@ -183,6 +189,7 @@ class _Splicer:
             source = session.get_one(Source, self._source_id)
             source.shortfall = shortfall
             add_chunk(session, self._source_id, self._chunk, next_sample=next_sample)
+        passed(CrashPoint.CHUNK_COMMITTED)
         self._chunk = Chunk()
         self._samples = 0
 

@@ -18,6 +18,7 @@ from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import CorruptStateError, MosaicdError, Need, ObstructedError
 from mosaicd.store.copies import copy_database
 
@@ -118,6 +119,7 @@ class Database:
                 return None
             copy = None if revision is None else self._copied_before(head)
             command.upgrade(_alembic_config(self._engine), "head")
+            passed(CrashPoint.SCHEMA_CURRENT)
         return None if copy is None else Upgrade(revision=head, copy=copy)
 
     def require_writable(self) -> None:
@@ -144,6 +146,7 @@ class Database:
             try:
                 copy_database(self.path, place)
                 place.replace(copy)
+                passed(CrashPoint.SCHEMA_COPIED)
             finally:
                 place.unlink(missing_ok=True)
         except OSError as error:

@@ -77,6 +77,14 @@ def record_mosaic(session: Session, mosaic: Mosaic, placement: StoredPlacement) 
     )
 
 
+def mark_published(session: Session, mosaic_id: int, figures: dict[str, Any], *, now: float) -> Mosaic:
+    """Note that a mosaic stands in the outbox, and its figures."""
+    mosaic = session.get_one(Mosaic, mosaic_id)
+    mosaic.published_at = now
+    mosaic.figures = figures
+    return mosaic
+
+
 def load_placement(session: Session, mosaic: Mosaic) -> StoredPlacement:
     """The placement of a recorded mosaic."""
     stored = session.get_one(MosaicPlacement, mosaic.id)

@@ -1,5 +1,7 @@
 """Backups: whole, of one moment, beside a writer, and never over anything."""
 
+import fcntl
+import os
 import sqlite3
 import subprocess
 import sys
@@ -178,18 +180,38 @@ def test_nothing_is_backed_up_where_there_is_no_database(folders: Folders, file:
     assert names(file.parent) == []
 
 
-def test_killed_backup_is_named_and_not_taken_for_one(
+def be_killed_while_backing_up(
+    database: Database, folders: Folders, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Leave what a backup leaves that is killed when all is copied."""
+    with monkeypatch.context() as patch:
+        patch.setattr("mosaicd.backup.Path.unlink", lambda *_, **__: None)
+        patch.setattr("mosaicd.backup.move_aside", lambda *_: None)
+        back_up(database.path, file, folders)
+    (left,) = file.parent.iterdir()
+    return left
+
+
+def test_what_a_killed_backup_left_goes_with_the_next_to_that_folder(
     database: Database, folders: Folders, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mosaicd.backup.Path.unlink", lambda *_, **__: None)
-    monkeypatch.setattr("mosaicd.backup.move_aside", lambda *_: None)
-    back_up(database.path, file, folders)
-    monkeypatch.undo()
-    (left,) = file.parent.iterdir()
+    left = be_killed_while_backing_up(database, folders, file, monkeypatch)
+    left.with_name(f"{left.name}-journal").touch()
+    back_up(database.path, file.with_name("another"), folders)
+    assert names(file.parent) == ["another"]
+
+
+def test_backup_that_is_being_written_is_left_alone(
+    database: Database, folders: Folders, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = be_killed_while_backing_up(database, folders, file, monkeypatch)
+    writer = os.open(file.parent, os.O_RDONLY)
+    fcntl.flock(writer, fcntl.LOCK_SH)
+    back_up(database.path, file.with_name("another"), folders)
     with pytest.raises(MosaicdError, match="or was killed: if none is running, remove ") as caught:
         back_up(database.path, file, folders)
+    os.close(writer)
     assert str(left) in str(caught.value)
-    left.unlink()
     assert back_up(database.path, file, folders) > 0
 
 

@@ -19,6 +19,7 @@ from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind, JobState, Mosaic
 from mosaicd.store.mosaics import record_mosaic, stem_key
 from tests.daemon_process import DaemonProcess, wait_until
+from tests.steps import result_of
 from tests.stores import add_source, new_database, placement
 
 Run = Callable[..., tuple[int, str, str]]
@@ -74,7 +75,7 @@ class Store:
     def reject(self, path: str) -> Path:
         """Reject a file; where it is then."""
         ticket = self.running(path)
-        moved = put_aside(ticket, self.queue, self.folders, reason="it ends too soon")
+        moved = result_of(put_aside(ticket, self.queue, self.folders, reason="it ends too soon"))
         self.queue.end(ticket.job_id, JobState.REJECTED, now=4.0, explanation="it ends too soon")
         assert moved is not None
         return moved

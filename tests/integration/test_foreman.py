@@ -34,6 +34,7 @@ from mosaicd.store.database import Database
 from mosaicd.store.models import Job, JobKind, JobState, Mosaic, MosaicPlacement, Source, SourceKind, TileUse
 from mosaicd.store.mosaics import record_mosaic, stem_key
 from mosaicd.store.tiles import find_or_add_source
+from tests.steps import result_of
 from tests.stores import add_source, new_database, placement
 
 SPLICE, MOSAIC = JobKind.SPLICE, JobKind.MOSAIC
@@ -115,7 +116,7 @@ class Workshop:
         inbox = settings.folders.inbox
         self.admission = Admission(inbox, self.queue)
         self.foreman = Foreman(settings, self.database, self.queue, self.admission, self.workers)
-        self.foreman.recover()
+        result_of(self.foreman.recover())
 
     def drop(self, path: str, *, content: str = "a file", kind: JobKind = MOSAIC) -> int:
         """Put a file into the inbox and admit it; the number of its job."""
@@ -170,7 +171,7 @@ class Workshop:
             photo_name="cat.jpg",
             stem="cat",
             stem_key=stem_key("cat"),
-            settings={},
+            settings={"output_format": "jpeg"},
             tiles_in_library=60,
             rows=3,
             columns=4,
@@ -481,7 +482,9 @@ def test_file_that_is_replaced_before_its_second_turn_leaves_no_charges(shop: Wo
     first = shop.begin()
     shop.record(first)
     shop.foreman.stop()
-    assert shop.drop("cat.jpg", content="another cat") != first
+    (shop.folders.inbox / "cat.jpg").write_text("another cat")
+    shop.foreman.hand_out()
+    assert shop.state() is JobState.WITHDRAWN
     assert shop.charged() == 0
 
 
@@ -618,25 +621,61 @@ def test_reason_that_cannot_be_written_leaves_the_file_in_the_inbox_until_it_can
     assert (shop.folders.rejected / "cat.jpg.reason.txt").read_text() == f"{REASON}\n"
 
 
-def test_original_that_cannot_be_taken_out_of_the_inbox_gets_no_second_copy(
+# ---- Large originals on their way to another file system
+
+
+def begin_large_move(shop: Workshop, elsewhere: Path) -> None:
+    """Let a film of 100 MB be done, so that it is on its way to the archive."""
+    shop.start(archive=elsewhere / "archive")
+    shop.folders = shop.foreman._settings.folders
+    film = shop.folders.inbox / "film.mp4"
+    film.touch()
+    os.truncate(film, 100_000_000)
+    looks = signature(film)
+    assert looks is not None
+    shop.queue.admit(
+        library="default", kind=SPLICE, path="film.mp4", signature=looks, first_seen_at=1.0, now=2.0
+    )
+    shop.foreman.hand_out()
+    assert not shop.hear(Done(facts=FACTS[SPLICE]), kind=SPLICE)
+    assert shop.foreman.is_settling
+
+
+def test_photo_is_done_while_a_large_film_is_copied_to_the_archive(shop: Workshop, elsewhere: Path) -> None:
+    begin_large_move(shop, elsewhere)
+    shop.begin("cat.jpg")
+    shop.hear(Done(facts=FACTS[MOSAIC]))
+    assert shop.foreman.collect()
+    assert (shop.state("cat.jpg"), shop.state("film.mp4")) == (JobState.DONE, JobState.RUNNING)
+    while shop.foreman.is_settling:
+        shop.foreman.collect()
+    assert shop.state("film.mp4") is JobState.DONE
+    assert sorted(path.name for path in (elsewhere / "archive").iterdir()) == ["cat.jpg", "film.mp4"]
+
+
+def test_stop_while_a_film_is_copied_leaves_no_part_of_it_and_costs_nothing(
+    shop: Workshop, elsewhere: Path
+) -> None:
+    begin_large_move(shop, elsewhere)
+    shop.foreman.stop()
+    assert list((elsewhere / "archive").iterdir()) == []
+    assert (shop.folders.inbox / "film.mp4").exists()
+    job = shop.job("film.mp4")
+    assert (job.state, job.attempts, job.interruptions) == (JobState.QUEUED, 0, 0)
+
+
+def test_stop_when_the_move_is_done_and_its_end_cannot_be_written_loses_nothing(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.begin()
-    unlink = Path.unlink
-
-    def keep(path: Path, *, missing_ok: bool = False) -> None:
-        if path.parent == shop.folders.inbox:
-            raise PermissionError(13, "Permission denied")
-        unlink(path, missing_ok=missing_ok)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", keep)
-        for _ in range(3):
-            shop.again(Done(facts=FACTS[MOSAIC]))
-    assert shop.state() is JobState.QUEUED
-    assert list(shop.folders.archive.iterdir()) == []
-    shop.again(Done(facts=FACTS[MOSAIC]))
-    assert [path.name for path in shop.folders.archive.iterdir()] == ["cat.jpg"]
+        patch.setattr(shop.queue, "end", _cannot_write)
+        with pytest.raises(TransientError):
+            shop.hear(Done(facts=FACTS[MOSAIC]))
+        shop.foreman.stop()
+    shop.start()
+    assert shop.state() is JobState.DONE
+    assert (shop.folders.archive / "cat.jpg").exists()
 
 
 def test_stop_ends_well_when_the_database_cannot_be_written(

@@ -12,6 +12,7 @@ from mosaicd.jobs.queue import JobQueue, Ticket
 from mosaicd.media.files import signature
 from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind, JobState
+from tests.steps import result_of
 from tests.stores import new_database
 
 REASON = "it is no photo"
@@ -71,21 +72,21 @@ def as_after_a_crash(queue: JobQueue) -> Ticket:
     ["cat.jpg", "family/2026/our cat.jpg", "two\nlines.jpg", "caf\udce9.jpg", "\N{CAT FACE}.jpg", "n" * 255],
 )
 def test_archived_file_keeps_its_place_and_content(queue: JobQueue, folders: Folders, path: str) -> None:
-    moved = archive(running(queue, folders, path), queue, folders)
+    moved = result_of(archive(running(queue, folders, path), queue, folders))
     assert moved == folders.archive / path
     assert moved.read_text() == "a cat"
     assert not os.path.lexists(folders.inbox / path)
 
 
 def test_where_it_goes_is_in_the_database_before_it_goes(queue: JobQueue, folders: Folders) -> None:
-    archive(running(queue, folders), queue, folders)
+    result_of(archive(running(queue, folders), queue, folders))
     assert as_after_a_crash(queue).moved_to == str(folders.archive / "cat.jpg")
 
 
 def test_second_file_of_a_name_gets_a_number(queue: JobQueue, folders: Folders) -> None:
     for content in ("first", "second"):
         ticket = running(queue, folders, content=content)
-        archive(ticket, queue, folders)
+        result_of(archive(ticket, queue, folders))
         queue.end(ticket.job_id, JobState.DONE, now=9.0)
     assert (folders.archive / "cat.jpg").read_text() == "first"
     assert (folders.archive / "cat (2).jpg").read_text() == "second"
@@ -95,7 +96,7 @@ def test_name_of_255_bytes_that_is_taken_gets_a_number_as_well(queue: JobQueue, 
     name = "n" * 251 + ".jpg"
     folders.archive.mkdir()
     (folders.archive / name).touch()
-    moved = archive(running(queue, folders, name), queue, folders)
+    moved = result_of(archive(running(queue, folders, name), queue, folders))
     assert moved is not None
     assert moved.name.endswith(" (2).jpg")
     assert len(os.fsencode(moved.name)) == 255
@@ -104,7 +105,7 @@ def test_name_of_255_bytes_that_is_taken_gets_a_number_as_well(queue: JobQueue, 
 def test_file_that_has_changed_meanwhile_is_not_moved(queue: JobQueue, folders: Folders) -> None:
     ticket = running(queue, folders)
     (folders.inbox / "cat.jpg").write_text("another cat")
-    assert archive(ticket, queue, folders) is None
+    assert result_of(archive(ticket, queue, folders)) is None
     assert (folders.inbox / "cat.jpg").read_text() == "another cat"
     assert not folders.archive.exists()
 
@@ -112,8 +113,8 @@ def test_file_that_has_changed_meanwhile_is_not_moved(queue: JobQueue, folders: 
 def test_file_that_has_gone_meanwhile_is_not_missed(queue: JobQueue, folders: Folders) -> None:
     ticket = running(queue, folders)
     (folders.inbox / "cat.jpg").unlink()
-    assert archive(ticket, queue, folders) is None
-    assert put_aside(ticket, queue, folders, reason=REASON) is None
+    assert result_of(archive(ticket, queue, folders)) is None
+    assert result_of(put_aside(ticket, queue, folders, reason=REASON)) is None
     assert not folders.rejected.exists()
 
 
@@ -129,7 +130,7 @@ def test_file_that_takes_the_place_at_the_last_moment_is_not_overwritten(
             Path(target).write_text("synced at this moment")
 
     monkeypatch.setattr(queue, "note_move", note_late)
-    assert archive(running(queue, folders), queue, folders) == folders.archive / "cat (2).jpg"
+    assert result_of(archive(running(queue, folders), queue, folders)) == folders.archive / "cat (2).jpg"
     assert (folders.archive / "cat.jpg").read_text() == "synced at this moment"
 
 
@@ -137,7 +138,7 @@ def test_file_in_the_place_of_its_folder_defers_the_move(queue: JobQueue, folder
     folders.archive.mkdir()
     (folders.archive / "family").touch()
     with pytest.raises(TransientError, match=r"cannot be moved to .*/archive/family: Not a directory"):
-        archive(running(queue, folders, "family/cat.jpg"), queue, folders)
+        result_of(archive(running(queue, folders, "family/cat.jpg"), queue, folders))
     assert (folders.inbox / "family/cat.jpg").exists()
 
 
@@ -145,13 +146,13 @@ def test_file_in_the_place_of_its_folder_defers_the_move(queue: JobQueue, folder
 
 
 def test_rejected_file_has_its_reason_beside_it(queue: JobQueue, folders: Folders) -> None:
-    moved = put_aside(running(queue, folders, "family/cat.jpg"), queue, folders, reason=REASON)
+    moved = result_of(put_aside(running(queue, folders, "family/cat.jpg"), queue, folders, reason=REASON))
     assert moved == folders.rejected / "family/cat.jpg"
     assert (folders.rejected / "family/cat.jpg.reason.txt").read_text() == f"{REASON}\n"
 
 
 def test_rejected_file_of_255_bytes_has_its_reason_beside_it(queue: JobQueue, folders: Folders) -> None:
-    moved = put_aside(running(queue, folders, "n" * 255), queue, folders, reason=REASON)
+    moved = result_of(put_aside(running(queue, folders, "n" * 255), queue, folders, reason=REASON))
     assert moved is not None
     assert reason_path(moved).read_text() == f"{REASON}\n"
     assert len(list(folders.rejected.iterdir())) == 2
@@ -173,19 +174,19 @@ def test_reason_that_cannot_be_written_is_tried_again_later(folders: Folders) ->
 
 def test_crash_before_the_move_leaves_the_file_to_be_moved(queue: JobQueue, folders: Folders) -> None:
     running(queue, folders)
-    assert moved_original(as_after_a_crash(queue), folders) is None
+    assert result_of(moved_original(as_after_a_crash(queue), folders)) is None
 
 
 def test_crash_after_noting_and_before_the_move_leaves_it_as_well(queue: JobQueue, folders: Folders) -> None:
     ticket = running(queue, folders)
     queue.note_move(ticket.job_id, str(folders.archive / "cat.jpg"), explanation=None)
-    assert moved_original(as_after_a_crash(queue), folders) is None
+    assert result_of(moved_original(as_after_a_crash(queue), folders)) is None
     assert (folders.inbox / "cat.jpg").exists()
 
 
 def test_crash_after_the_move_is_found(queue: JobQueue, folders: Folders) -> None:
-    moved = archive(running(queue, folders), queue, folders)
-    assert moved_original(as_after_a_crash(queue), folders) == moved
+    moved = result_of(archive(running(queue, folders), queue, folders))
+    assert result_of(moved_original(as_after_a_crash(queue), folders)) == moved
 
 
 @pytest.mark.parametrize("is_link", [True, False], ids=["same file system", "other file system"])
@@ -202,7 +203,7 @@ def test_crash_between_the_halves_of_a_move_is_mended(
     else:
         target.write_text("a cat")
     queue.note_move(ticket.job_id, str(target), explanation=None)
-    assert moved_original(as_after_a_crash(queue), folders) == target
+    assert result_of(moved_original(as_after_a_crash(queue), folders)) == target
     assert target.read_text() == "a cat"
     assert not (folders.inbox / "cat.jpg").exists()
 
@@ -215,27 +216,27 @@ def test_other_file_that_took_the_place_before_the_move_costs_no_original(
     target.parent.mkdir()
     target.write_text("synced at that moment")
     queue.note_move(ticket.job_id, str(target), explanation=None)
-    assert moved_original(as_after_a_crash(queue), folders) is None
+    assert result_of(moved_original(as_after_a_crash(queue), folders)) is None
     assert (folders.inbox / "cat.jpg").read_text() == "a cat"
     assert target.read_text() == "synced at that moment"
 
 
 def test_new_file_in_the_inbox_after_the_move_is_left_alone(queue: JobQueue, folders: Folders) -> None:
-    moved = archive(running(queue, folders), queue, folders)
+    moved = result_of(archive(running(queue, folders), queue, folders))
     (folders.inbox / "cat.jpg").write_text("another cat")
-    assert moved_original(as_after_a_crash(queue), folders) == moved
+    assert result_of(moved_original(as_after_a_crash(queue), folders)) == moved
     assert (folders.inbox / "cat.jpg").read_text() == "another cat"
 
 
 def test_original_that_cannot_be_compared_is_left_alone(
     queue: JobQueue, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive(running(queue, folders), queue, folders)
+    result_of(archive(running(queue, folders), queue, folders))
     (folders.inbox / "cat.jpg").hardlink_to(folders.archive / "cat.jpg")
 
-    def fail(_path: Path) -> None:
+    def fail(_path: Path, **_: object) -> None:
         raise PermissionError
 
     monkeypatch.setattr(Path, "unlink", fail)
-    assert moved_original(as_after_a_crash(queue), folders) is None
+    assert result_of(moved_original(as_after_a_crash(queue), folders)) is None
     assert (folders.inbox / "cat.jpg").exists()

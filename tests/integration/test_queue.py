@@ -88,15 +88,12 @@ def test_file_replaced_while_waiting_updates_its_job(queue: JobQueue) -> None:
     assert job(queue).state is JobState.WAITING
 
 
-def test_file_replaced_after_its_job_had_begun_gets_a_new_job(queue: JobQueue) -> None:
+def test_job_that_has_begun_is_not_brought_up_to_date(queue: JobQueue) -> None:
     first = claimed(queue, admit(queue))
-    queue.note_content(first.job_id, b"x" * 32)
     queue.give_back(first, explanation="the disk is full", not_before=500.0, costs_attempt=True)
-    second = admit(queue, signature=OTHER_LOOKS, now=120.0)
-    assert second.job_id != first.job_id
-    assert (second.attempts, second.explanation, job(queue).sha256) == (0, None, None)
-    assert queue.claimable(MOSAIC, now=120.0) == [second]
-    assert queue.counts() == {JobState.WITHDRAWN: 1, JobState.QUEUED: 1}
+    with pytest.raises(IntegrityError):
+        admit(queue, signature=OTHER_LOOKS, now=120.0)
+    assert job(queue).size == LOOKS.size
 
 
 def test_path_has_one_active_job(queue: JobQueue) -> None:
