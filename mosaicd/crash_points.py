@@ -103,6 +103,13 @@ class CrashPoint(StrEnum):
     COPY_NAMED = "copy named"
     """An original stands at its new place and in the inbox. If both are the same, the one in the inbox goes."""
 
+    # ---- Retention
+
+    ORIGINAL_DELETED = "original deleted"
+    """An original that was kept long enough is gone, and the store does not know. The next round finds it gone."""
+    HISTORY_DROPPED = "history dropped"
+    """Placements or uses of some mosaics are gone, as the store knows. The next round goes on with the others."""
+
     # ---- Commands
 
     ORIGINAL_PUT_BACK = "original put back"

@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 from sqlalchemy import select
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.media.deletion import Fate, delete_unchanged
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database
@@ -114,6 +115,7 @@ class Retention:
             error.filename = str(file)
             raise
         if fate is Fate.DELETED:
+            passed(CrashPoint.ORIGINAL_DELETED)
             log.info("original_deleted", job=job.id, file=str(file))
         return fate
 
@@ -141,6 +143,7 @@ class Retention:
                 count = drop(session, limit=_MOSAICS_A_STEP)
             if not count:
                 return total
+            passed(CrashPoint.HISTORY_DROPPED)
             total += count
             yield
 

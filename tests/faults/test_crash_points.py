@@ -193,6 +193,24 @@ def test_mosaic_is_published_once_wherever_the_daemon_is_killed(house: House) ->
     assert house.daemon.query("SELECT COUNT(DISTINCT scheme), MIN(scheme) > 0 FROM descriptor") == [(1, 1)]
 
 
+def test_retention_that_is_killed_goes_on_at_the_next_start(house: House) -> None:
+    for name in ("cat.png", "dog.png"):
+        drop_photo(house.daemon, name)
+    assert house.run() == 0
+    with closing(sqlite3.connect(house.daemon.database)) as connection, connection:
+        connection.execute("UPDATE job SET ended_at = 1000")
+        connection.execute("UPDATE mosaic SET created_at = 1000")
+    house.daemon._settings |= {"archive_retention_days": 1, "mosaic_history_retention_days": 1}
+    house.kill_at(CrashPoint.ORIGINAL_DELETED)
+    assert len(list(house.daemon.archive.iterdir())) == 1
+    house.kill_at(CrashPoint.HISTORY_DROPPED)
+    assert house.run() == 0
+    assert list(house.daemon.archive.iterdir()) == []
+    assert house.daemon.query("SELECT COUNT(*) FROM mosaic_placement") == [(0,)]
+    assert house.daemon.query("SELECT COUNT(*) FROM job WHERE original_gone_at IS NULL") == [(0,)]
+    assert len(outbox(house.daemon)) == 4
+
+
 def test_film_becomes_tiles_once_wherever_the_daemon_is_killed(house: House) -> None:
     house.drop_film()
     drop_photo(house.daemon, "cat.png")

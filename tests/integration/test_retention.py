@@ -24,6 +24,7 @@ from mosaicd.store.models import Job, JobKind, JobState, Mosaic, MosaicPlacement
 from mosaicd.store.mosaics import record_mosaic, reset_penalties, stem_key, undo_charges
 from tests.daemon_process import DaemonProcess
 from tests.faults.workplace import drop_photo, furnished
+from tests.steps import result_of
 from tests.stores import add_source, new_database, placement
 
 DAY = 86_400.0
@@ -65,7 +66,7 @@ class Place:
         with self.database.write() as session:
             sha256 = add_source(session, name=path, tiles=1).sha256
         queue.note_content(ticket.job_id, sha256)
-        place = archive(claimed, queue, self.folders)
+        place = result_of(archive(claimed, queue, self.folders))
         assert place is not None
         if state is not JobState.RUNNING:
             queue.end(ticket.job_id, state, now=NOW - days_ago * DAY)
@@ -225,7 +226,7 @@ def test_what_a_newer_job_put_in_the_same_place_stays(place: Place) -> None:
     )
     claimed = place.queue.claim(again, now=3.0)
     assert claimed is not None
-    assert archive(claimed, place.queue, place.folders) == first
+    assert result_of(archive(claimed, place.queue, place.folders)) == first
     assert place.do_round() == []
     place.queue.end(again.job_id, JobState.DONE, now=NOW - DAY)
     place.uptime = DAY
