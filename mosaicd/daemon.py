@@ -35,6 +35,9 @@ EXIT_REJECTED = 3
 EXIT_WAITING = 4
 _NEEDS_RESTART = ("root", "inbox", "outbox", "archive", "rejected", "staging", "database")
 _RECHECK_SECONDS = 2.0
+_RECHECK_REST = 20  # so many times as long as looking what photos wait for takes, it rests
+_RESCAN_REST_SECONDS = 1.0
+_STATUS_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 1.0
 _LOCK_TRIES, _LOCK_PAUSE_SECONDS = 20, 0.05
 
@@ -69,7 +72,9 @@ class Daemon:
         self._must_stop = False
         self._must_reload = False
         self._has_recovered = False
-        self._rescan_at = self._recheck_at = 0.0
+        self._rescan_at = self._may_rescan_at = 0.0
+        self._recheck_at = self._may_recheck_at = 0.0
+        self._status_at = 0.0
         prepare_folders(settings)
         with contextlib.ExitStack() as resources:
             resources.enter_context(lock(settings.database_path))
@@ -92,7 +97,7 @@ class Daemon:
             }
             self._foreman = Foreman(settings, self._database, self._queue, self._admission, workers)
             self._retention = Retention(settings, self._database)
-            self._watcher = InboxWatcher(folders.inbox, self._wake)
+            self._watcher = InboxWatcher(folders.inbox, self._wake, watching=settings.watching)
             self._resources = resources.pop_all()
 
     def run_forever(self) -> int:
@@ -140,7 +145,7 @@ class Daemon:
                     version=__version__,
                     inbox=str(self._settings.folders.inbox),
                     database=str(self._database.path),
-                    watching=self._watcher.is_watching,
+                    watching=self._watcher.manner,
                 )
                 self._notifier.status(self._foreman.doing())
                 self._notifier.ready()
@@ -164,36 +169,49 @@ class Daemon:
                     return
             self._has_recovered = True
         self._look()
-        has_settled_jobs = self._foreman.collect()
-        now = time.monotonic()
-        if has_settled_jobs or now >= self._recheck_at:
-            self._recheck_at = now + _RECHECK_SECONDS
+        if self._foreman.collect():
+            self._recheck_at = self._may_recheck_at
+        start = time.monotonic()
+        if start >= self._recheck_at:
             self._foreman.recheck_waiting()
+            end = time.monotonic()
+            self._may_recheck_at = end + _RECHECK_REST * (end - start)
+            self._recheck_at = max(end + _RECHECK_SECONDS, self._may_recheck_at)
         self._foreman.hand_out()
         self._retention.step()
-        self._notifier.status(self._in_words())
+        if time.monotonic() >= self._status_at:
+            self._notifier.status(self._in_words())
+            self._status_at = time.monotonic() + _STATUS_SECONDS
         self._notifier.progressing()
 
     def _look(self) -> None:
         """Take in what has come."""
         hints = self._watcher.hints()
-        now = time.monotonic()
-        if now >= self._rescan_at:
-            self._rescan_at = now + self._settings.rescan_seconds
+        if self._watcher.has_missed_something:
+            self._rescan_at = self._may_rescan_at
+        if time.monotonic() >= self._rescan_at:
             self._watcher.ensure_watching()
             files = self._admission.rescan()
             log.debug("inbox_scanned", files=files)
+            end = time.monotonic()
+            self._may_rescan_at = end + _RESCAN_REST_SECONDS
+            self._rescan_at = end + self._rescan_seconds
         for hint in hints:
             self._admission.look_at(hint)
         self._admission.take_in(settle_seconds=self._settings.settle_seconds)
 
+    @property
+    def _rescan_seconds(self) -> float:
+        if self._watcher.is_watching:
+            return self._settings.rescan_seconds
+        return min(self._settings.rescan_seconds, self._settings.polling_seconds)
+
     def _wait(self) -> None:
         """Wait until something happens or is due."""
         until = min(self._rescan_at, self._recheck_at) - time.monotonic()
-        if self._admission.is_reading or self._foreman.is_settling or self._retention.is_due:
+        until = min(until, self._admission.rest(settle_seconds=self._settings.settle_seconds))
+        if self._watcher.has_hints or self._foreman.is_settling or self._retention.is_due:
             until = 0.0
-        elif not self._admission.is_quiet:
-            until = min(until, max(0.05, self._settings.settle_seconds / 4))
         heard: list[Any] = [self._wake_read]
         heard += [worker.connection for worker in self._foreman.workers if worker.connection is not None]
         timeout = max(0.0, min(until, _LONGEST_WAIT_SECONDS if self._foreman.is_busy else until))
@@ -250,6 +268,7 @@ class Daemon:
             self._settings = settings.model_copy(update=fixed)
             self._foreman.apply(self._settings)
             self._retention.settings = self._settings
+            self._watcher.watching = self._settings.watching
             configure_logs(self._settings.log_format, self._settings.log_level)
             log.info("settings_reloaded")
         self._notifier.ready()

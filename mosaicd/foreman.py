@@ -18,15 +18,14 @@ from mosaicd.media.files import printable, signature
 from mosaicd.pipelines.orders import MosaicOrder, SpliceOrder
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database
-from mosaicd.store.libraries import has_tiles
 from mosaicd.store.models import JobKind, JobState
+from mosaicd.waiting import WaitingRoom
 
 log = structlog.get_logger()
 
 _PROGRESS_SECONDS = 1.0
 _INTERRUPTIONS_LIMIT = 5
 _SUSPECT_INTERRUPTIONS = 2
-_TO_BECOME_TILES = "has become tiles"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,10 +65,9 @@ class Foreman:
         workers: Mapping[JobKind, Worker],
     ) -> None:
         self._settings = settings
-        self._database = database
         self._queue = queue
-        self._admission = admission
         self._books = Bookkeeper(settings, database, queue, admission)
+        self._room = WaitingRoom(settings, database, queue, admission)
         self._desks = [_Desk(kind=kind, worker=worker) for kind, worker in workers.items()]
 
     @property
@@ -94,7 +92,7 @@ class Foreman:
 
     def apply(self, settings: Settings) -> None:
         """Go by these settings from the next job on."""
-        self._settings = self._books.settings = settings
+        self._settings = self._books.settings = self._room.settings = settings
 
     def doing(self) -> str:
         """What is being done, in words."""
@@ -113,20 +111,22 @@ class Foreman:
 
     def recheck_waiting(self) -> None:
         """Let waiting photos go on that have no more to wait for."""
-        for ticket in self._queue.in_state(JobState.WAITING):
-            if self._has_changed(ticket):
-                self._books.withdraw(ticket)
-            elif not self._must_wait(ticket):
-                self._queue.release(ticket)
+        waiting = [
+            ticket for ticket in self._queue.in_state(JobState.WAITING) if not self._is_withdrawn(ticket)
+        ]
+        self._queue.release(self._room.keep(waiting))
 
     def hand_out(self) -> None:
         """Give every idle worker a job, if there is one for it."""
         retry_seconds = self._settings.retry_seconds
         for desk in [desk for desk in self._desks if desk.ticket is None]:
-            for ticket in self._queue.claimable(desk.kind, now=time.time(), retry_seconds=retry_seconds):
-                if self._has_changed(ticket):
-                    self._books.withdraw(ticket)
-                elif not self._must_wait(ticket) and self._may_start(ticket):
+            tickets = [
+                ticket
+                for ticket in self._queue.claimable(desk.kind, now=time.time(), retry_seconds=retry_seconds)
+                if not self._is_withdrawn(ticket)
+            ]
+            for ticket in self._room.keep(tickets):
+                if self._may_start(ticket):
                     self._start(desk, ticket)
                 if desk.ticket is not None:
                     break
@@ -147,7 +147,9 @@ class Foreman:
             desk.worker.kill()
             if desk.settling is not None:
                 desk.settling.close()
-            is_moved = desk.outcome is not None and desk.ticket is not None and self._has_changed(desk.ticket)
+            is_moved = (
+                desk.outcome is not None and desk.ticket is not None and not self._is_there(desk.ticket)
+            )
             ticket, desk.ticket, desk.outcome, desk.settling = desk.ticket, None, None, None
             if ticket is None or is_moved:  # the next start ends what has only not been written down
                 continue
@@ -164,39 +166,15 @@ class Foreman:
         desk.ticket = desk.outcome = None
         return True
 
-    def _has_changed(self, ticket: Ticket) -> bool:
-        return signature(self._settings.folders.inbox / ticket.path) != ticket.signature
-
-    def _must_wait(self, ticket: Ticket) -> bool:
-        """Whether a job has to wait for something; it is then let wait, and the log says for what."""
-        reason = self._waits_for(ticket)
-        if reason is None:
+    def _is_withdrawn(self, ticket: Ticket) -> bool:
+        """Whether a job's file is gone or another one by now; the job is then withdrawn."""
+        if self._is_there(ticket):
             return False
-        is_new = self._queue.wait(ticket, reason)
-        # a thousand files that a photo waits for are one wait, not a thousand lines
-        is_next_file = all(why.endswith(_TO_BECOME_TILES) for why in (reason, ticket.explanation or ""))
-        if is_new and not is_next_file:
-            log.info("job_waiting", job=ticket.job_id, file=ticket.path, why=reason)
+        self._books.withdraw(ticket)
         return True
 
-    def _waits_for(self, ticket: Ticket) -> str | None:
-        """What a job has to wait for, in words."""
-        if ticket.kind is not JobKind.MOSAIC:
-            return None
-        settings = self._settings.for_library(ticket.library)
-        # A photo from the future: the clock was set back, and it may have waited for any time.
-        if abs(time.time() - ticket.admitted_at) < settings.photo_wait_limit_seconds:
-            film = self._admission.unsettled_videos(ticket.library, seen_before=ticket.admitted_at)
-            film = film or self._queue.splice_before(ticket)
-            if film is not None:
-                return f"waits until {printable(film)} {_TO_BECOME_TILES}"
-        with self._database.read() as session:
-            if has_tiles(session, ticket.library_id, at_least=settings.minimum_tiles):
-                return None
-        return (
-            f"waits until library {ticket.library} has {settings.minimum_tiles} tiles "
-            "(drop in more videos, or set minimum_tiles)"
-        )
+    def _is_there(self, ticket: Ticket) -> bool:
+        return signature(self._settings.folders.inbox / ticket.path) == ticket.signature
 
     def _may_start(self, ticket: Ticket) -> bool:
         """Whether a job may be begun beside those at hand.

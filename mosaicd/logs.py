@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 from collections.abc import MutableMapping
 from enum import StrEnum
 from typing import Any
@@ -56,12 +57,20 @@ def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Forwarder()], level=_NUMBERS[LogLevel.WARNING])
+    threading.excepthook = _say_that_thread_died
 
 
 def complain(text: str) -> None:
     """Write one line to standard error before there is a log, as an error if the journal reads."""
     prefix = f"<{_PRIORITIES['error']}>" if _journal_reads() else ""
     sys.stderr.write(f"{prefix}mosaicd: {one_line(text)}\n")
+
+
+def _say_that_thread_died(death: threading.ExceptHookArgs) -> None:
+    """Log what a library's thread has died of."""
+    name = death.thread.name if death.thread is not None else None
+    why = f"{death.exc_type.__name__}: {death.exc_value}"
+    structlog.get_logger().error("thread_died", thread=name, why=why)
 
 
 class _Forwarder(logging.Handler):

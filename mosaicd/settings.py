@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from mosaicd.errors import SettingsError
+from mosaicd.intake.watcher import Watching
 from mosaicd.jobs.originals import Folders, Originals
 from mosaicd.logs import LogFormat, LogLevel
 from mosaicd.pipelines.appearance import Appearance, first_complaint
@@ -108,6 +109,19 @@ class Settings(LibrarySettings, BaseSettings):
             gt=0, le=86_400, description="The whole inbox is looked at this often, whatever events have said."
         ),
     ] = 60.0
+    watching: Annotated[
+        Watching,
+        Field(
+            description="How new files are noticed: inotify (the kernel tells), polling (by looking), or auto: "
+            "inotify where it can serve, which it cannot on network mounts."
+        ),
+    ] = Watching.AUTO
+    polling_seconds: Annotated[
+        float,
+        Field(
+            ge=1, le=86_400, description="Without inotify, the whole inbox is looked at this often instead."
+        ),
+    ] = 10.0
     master_edge_pixels: Annotated[
         int, Field(ge=16, le=1024, description="Edge of the tiles in the store, in pixels.")
     ] = 128

@@ -1,5 +1,6 @@
 """What names say: which files are not for us, which library a path belongs to. Pure."""
 
+import functools
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +14,7 @@ APPEARANCE_FILE = "mosaic.toml"
 
 _IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
 _IGNORED_SUFFIXES = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".!sync", ".bts", "~")
+_FOLDERS_REMEMBERED = 4096
 _CONFLICT = re.compile(r"\.sync-conflict-|_conflict-|conflicted copy", re.IGNORECASE)
 
 
@@ -49,10 +51,8 @@ def is_ignored(name: str) -> bool:
 
 def is_appearance_file(path: str) -> bool:
     """Whether the file at this path in the inbox is a library's ``mosaic.toml``."""
-    parts = PurePosixPath(path).parts
-    return parts[-1] == APPEARANCE_FILE and (
-        len(parts) == 1 or (len(parts) == 2 and parts[0] != TILES_FOLDER)
-    )
+    folder, _, name = path.rpartition("/")
+    return name == APPEARANCE_FILE and folder != TILES_FOLDER and "/" not in folder
 
 
 def is_conflict_copy(name: str) -> bool:
@@ -62,12 +62,16 @@ def is_conflict_copy(name: str) -> bool:
 
 def place_of(path: str) -> Place:
     """The meaning of a path relative to the inbox."""
-    folders = PurePosixPath(path).parts[:-1]
-    if not folders or folders[0] == TILES_FOLDER:
-        return Place(library=DEFAULT_LIBRARY, folder="", photo_role=Role.TILES if folders else Role.MOSAIC)
-    is_for_tiles = len(folders) > 1 and folders[1] == TILES_FOLDER
+    return _place_in(path.rpartition("/")[0])
+
+
+@functools.lru_cache(maxsize=_FOLDERS_REMEMBERED)
+def _place_in(folder: str) -> Place:
+    first, *deeper = PurePosixPath(folder).parts or ("",)
+    if first in {"", TILES_FOLDER}:
+        return Place(library=DEFAULT_LIBRARY, folder="", photo_role=Role.TILES if first else Role.MOSAIC)
     return Place(
-        library=printable(folders[0]),
-        folder=folders[0],
-        photo_role=Role.TILES if is_for_tiles else Role.MOSAIC,
+        library=printable(first),
+        folder=first,
+        photo_role=Role.TILES if deeper[:1] == [TILES_FOLDER] else Role.MOSAIC,
     )

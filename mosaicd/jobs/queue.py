@@ -1,7 +1,7 @@
 """The durable queue: every change of a job is one transaction."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,17 @@ from mosaicd.media.files import Signature, printable
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
 from mosaicd.store.models import Job, JobKind, JobState, Library, Mosaic, MosaicPlacement, Source, TileUse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A file that has settled and is to become a job."""
+
+    library: str
+    kind: JobKind
+    path: str
+    signature: Signature
+    first_seen_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,37 +67,47 @@ class JobQueue:
         first_seen_at: float,
         now: float,
     ) -> Ticket:
-        """Take a file in as a job. One of the same path that has not begun is brought up to date instead."""
+        """Take one file in as a job; as `admit_all`."""
+        arrival = Arrival(
+            library=library, kind=kind, path=path, signature=signature, first_seen_at=first_seen_at
+        )
+        (ticket,) = self.admit_all([arrival], now=now)
+        return ticket
+
+    def admit_all(self, arrivals: Sequence[Arrival], *, now: float) -> list[Ticket]:
+        """Take files in as jobs, all or none. A job of the same path that has not begun is brought up to date."""
+        if not arrivals:
+            return []
+        paths = [arrival.path for arrival in arrivals]
         pending = select(Job).where(
-            Job.path == path, Job.state.in_((JobState.QUEUED, JobState.WAITING)), Job.started_at.is_(None)
+            Job.path.in_(paths),
+            Job.state.in_((JobState.QUEUED, JobState.WAITING)),
+            Job.started_at.is_(None),
         )
         with self._database.write() as session:
-            job = session.scalar(pending)
-            if job is None:
-                job = Job(
-                    library_id=library_named(session, library, now=now).id,
-                    kind=kind,
-                    path=path,
-                    size=signature.size,
-                    mtime_ns=signature.mtime_ns,
-                    inode=signature.inode,
-                    first_seen_at=first_seen_at,
-                    admitted_at=now,
-                )
-                session.add(job)
-                session.flush()
-            else:
-                job.kind = kind
-                job.size, job.mtime_ns, job.inode = signature.size, signature.mtime_ns, signature.inode
-                job.admitted_at = now
-            ticket = _ticket(job, library)
+            names = {arrival.library for arrival in arrivals}
+            libraries = {name: library_named(session, name, now=now).id for name in names}
+            jobs = {job.path: job for job in session.scalars(pending)}
+            for arrival in arrivals:
+                if arrival.path in jobs:
+                    _bring_up_to_date(jobs[arrival.path], arrival, now=now)
+                else:
+                    jobs[arrival.path] = _new_job(arrival, libraries[arrival.library], now=now)
+                    session.add(jobs[arrival.path])
+            session.flush()
+            tickets = [_ticket(jobs[arrival.path], arrival.library) for arrival in arrivals]
         passed(CrashPoint.JOB_ADMITTED)
-        return ticket
+        return tickets
 
     def last_of_path(self, path: str) -> Job | None:
         """The newest job of the file at this path in the inbox."""
+        return self.last_of_paths([path]).get(path)
+
+    def last_of_paths(self, paths: Sequence[str]) -> dict[str, Job]:
+        """The newest job of each of these files in the inbox that has had one, by path."""
+        newest = select(func.max(Job.id)).where(Job.path.in_(paths)).group_by(Job.path)
         with self._database.read() as session:
-            return session.scalar(select(Job).where(Job.path == path).order_by(Job.id.desc()).limit(1))
+            return {job.path: job for job in session.scalars(select(Job).where(Job.id.in_(newest)))}
 
     def claim(self, ticket: Ticket, *, now: float) -> Ticket | None:
         """Start a job, if it is still queued. Its attempt counts from now on, unless it is given back.
@@ -108,7 +129,7 @@ class JobQueue:
         return claimed
 
     def claimable(
-        self, kind: JobKind, *, now: float, retry_seconds: float = math.inf, limit: int = 50
+        self, kind: JobKind, *, now: float, retry_seconds: float = math.inf, limit: int = 20
     ) -> list[Ticket]:
         """Queued jobs of a kind whose time has come, oldest first; none is deferred for over `retry_seconds`."""
         is_due = _is_due(now, retry_seconds)
@@ -118,41 +139,51 @@ class JobQueue:
         """Every job in one of these states, oldest first."""
         return self._tickets(Job.state.in_(states))
 
-    def splice_before(self, ticket: Ticket) -> str | None:
-        """The path of an active splice job in the library whose file was there before this photo settled."""
+    def first_splices(self, library_ids: Collection[int]) -> dict[int, tuple[str, float]]:
+        """For each library the file of the active splice job that was seen first, and when; if there is any."""
+        if not library_ids:
+            return {}
+        statement = (
+            select(
+                Job.library_id, Job.path, func.min(Job.first_seen_at)
+            )  # SQLite: the path is the first one's
+            .where(Job.state.in_(ACTIVE_STATES), Job.kind == JobKind.SPLICE, Job.library_id.in_(library_ids))
+            .group_by(Job.library_id)
+        )
         with self._database.read() as session:
-            return session.scalar(
-                select(Job.path)
-                .where(
-                    Job.library_id == ticket.library_id,
-                    Job.kind == JobKind.SPLICE,
-                    Job.state.in_(ACTIVE_STATES),
-                    Job.first_seen_at <= ticket.admitted_at,
-                )
-                .limit(1)
-            )
+            return {library: (path, seen) for library, path, seen in session.execute(statement)}
 
-    def wait(self, ticket: Ticket, explanation: str) -> bool:
-        """Let a queued or waiting job wait; whether that, or what it waits for, is new."""
-        with self._database.write() as session:
-            job = session.get_one(Job, ticket.job_id)
-            is_new = job.explanation != explanation
-            if job.state == JobState.QUEUED:
-                _step(job, JobState.WAITING)
-                is_new = True
-            elif job.state != JobState.WAITING:
-                return False
-            job.explanation = explanation
-        passed(CrashPoint.JOB_WAITS)
-        return is_new
+    def wait(self, reasons: Mapping[Ticket, str]) -> list[Ticket]:
+        """Let queued or waiting jobs wait; those for which that, or what they wait for, is new."""
+        news = [
+            ticket
+            for ticket, reason in reasons.items()
+            if ticket.state is not JobState.WAITING or ticket.explanation != reason
+        ]
+        changed = []
+        if news:
+            with self._database.write() as session:
+                jobs = _jobs(session, news)
+                for ticket in news:
+                    job = jobs[ticket.job_id]
+                    if job.state is JobState.QUEUED:
+                        _step(job, JobState.WAITING)
+                    elif job.state is not JobState.WAITING:
+                        continue
+                    job.explanation = reasons[ticket]
+                    changed.append(ticket)
+            passed(CrashPoint.JOB_WAITS)
+        return changed
 
-    def release(self, ticket: Ticket) -> None:
-        """Let a waiting job queue again."""
+    def release(self, tickets: Sequence[Ticket]) -> None:
+        """Let waiting jobs queue again."""
+        if not tickets:
+            return
         with self._database.write() as session:
-            job = session.get_one(Job, ticket.job_id)
-            if job.state == JobState.WAITING:
-                _step(job, JobState.QUEUED)
-                job.explanation = None
+            for job in _jobs(session, tickets).values():
+                if job.state is JobState.WAITING:
+                    _step(job, JobState.QUEUED)
+                    job.explanation = None
         passed(CrashPoint.JOB_RELEASED)
 
     def note_progress(self, job_id: int, *, stage: str, progress: float) -> None:
@@ -282,6 +313,26 @@ def _names_of(job: Job) -> set[str]:
     return {job.path, last, printable(job.path), printable(last)}
 
 
+def _new_job(arrival: Arrival, library_id: int, *, now: float) -> Job:
+    return Job(
+        library_id=library_id,
+        kind=arrival.kind,
+        path=arrival.path,
+        size=arrival.signature.size,
+        mtime_ns=arrival.signature.mtime_ns,
+        inode=arrival.signature.inode,
+        first_seen_at=arrival.first_seen_at,
+        admitted_at=now,
+    )
+
+
+def _bring_up_to_date(job: Job, arrival: Arrival, *, now: float) -> None:
+    looks = arrival.signature
+    job.kind = arrival.kind
+    job.size, job.mtime_ns, job.inode = looks.size, looks.mtime_ns, looks.inode
+    job.admitted_at = now
+
+
 def _work_kept(session: Session, job: Job) -> int:
     """How much of a job would not have to be done again: samples in the store, or a mosaic's placement."""
     if job.kind is JobKind.MOSAIC:
@@ -298,6 +349,11 @@ def _forget_unpublished(session: Session, job: Job) -> None:
     session.execute(delete(TileUse).where(TileUse.mosaic_id == unseen))
     session.execute(delete(MosaicPlacement).where(MosaicPlacement.mosaic_id == unseen))
     session.execute(delete(Mosaic).where(Mosaic.id == unseen))
+
+
+def _jobs(session: Session, tickets: Iterable[Ticket]) -> dict[int, Job]:
+    ids = [ticket.job_id for ticket in tickets]
+    return {job.id: job for job in session.scalars(select(Job).where(Job.id.in_(ids)))}
 
 
 def _step(job: Job, state: JobState) -> None:

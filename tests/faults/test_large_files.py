@@ -139,16 +139,13 @@ def test_settled_files_are_admitted_once_the_database_can_be_written_again(
     home.film.unlink()
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         (home.inbox / name).write_bytes(b"\xff\xd8\xff\xe0 a cat")
-    admit = home.queue.admit
 
-    def fail(**facts: object) -> object:
-        if facts["path"] == "b.jpg":
-            message = "the database cannot be used just now: disk is full"
-            raise TransientError(message)
-        return admit(**facts)  # type: ignore[arg-type]
+    def fail(*_: object, **__: object) -> object:
+        message = "the database cannot be used just now: disk is full"
+        raise TransientError(message)
 
     with monkeypatch.context() as patch:
-        patch.setattr(home.queue, "admit", fail)
+        patch.setattr(home.queue, "admit_all", fail)
         with pytest.raises(TransientError):
             home.settle()
     home.settle()

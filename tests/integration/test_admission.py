@@ -16,6 +16,7 @@ from mosaicd.jobs.originals import Folders, archive, put_aside
 from mosaicd.jobs.queue import JobQueue, Ticket
 from mosaicd.media.files import signature
 from mosaicd.store.models import JobKind, JobState
+from tests.steps import result_of
 from tests.stores import new_database
 
 JPEG = b"\xff\xd8\xff\xe0 a cat"
@@ -90,7 +91,7 @@ class Household:
     def finish(self, path: str) -> None:
         """Do the job of a file, and archive it."""
         ticket = self.work(path, sha256=hashlib.sha256((self.inbox / path).read_bytes()).digest())
-        archive(ticket, self.queue, self.folders)
+        result_of(archive(ticket, self.queue, self.folders))
         self.queue.end(ticket.job_id, JobState.DONE, now=self.now)
 
     def finish_in_place(self, path: str) -> None:
@@ -99,7 +100,7 @@ class Household:
 
     def reject(self, path: str) -> None:
         ticket = self.work(path)
-        put_aside(ticket, self.queue, self.folders, reason="no photo")
+        result_of(put_aside(ticket, self.queue, self.folders, reason="no photo"))
         self.queue.end(ticket.job_id, JobState.REJECTED, now=self.now, explanation="no photo")
 
 
@@ -517,6 +518,7 @@ def test_photo_waits_for_no_other_photo(home: Household) -> None:
     home.admission.rescan()
     assert home.admission.unsettled_videos("default", seen_before=2e9) == "tiles/face.jpg"
     (home.inbox / "tiles/face.jpg").unlink()
+    home.admission.rescan()
     assert home.admission.unsettled_videos("default", seen_before=2e9) is None
 
 

@@ -33,15 +33,11 @@ def queue(database: Database) -> JobQueue:
     return JobQueue(database)
 
 
-def admit(queue: JobQueue, path: str = "cat.jpg", **changes: Any) -> Ticket:
-    facts: dict[str, Any] = {
-        "library": "default",
-        "kind": MOSAIC,
-        "signature": LOOKS,
-        "first_seen_at": 100.0,
-        "now": 105.0,
-    }
-    return queue.admit(path=path, **{**facts, **changes})
+def admit(
+    queue: JobQueue, path: str = "cat.jpg", *, looks: Signature = LOOKS, now: float = 105.0, **changes: Any
+) -> Ticket:
+    facts: dict[str, Any] = {"library": "default", "kind": MOSAIC, "first_seen_at": 100.0}
+    return queue.admit(path=path, signature=looks, now=now, **{**facts, **changes})
 
 
 def claimed(queue: JobQueue, ticket: Ticket, *, now: float = 110.0) -> Ticket:
@@ -75,7 +71,7 @@ def test_path_is_kept_byte_for_byte(queue: JobQueue, path: str) -> None:
 
 def test_file_replaced_while_queued_updates_its_job(queue: JobQueue) -> None:
     first = admit(queue)
-    second = admit(queue, signature=OTHER_LOOKS, kind=SPLICE, now=120.0)
+    second = admit(queue, looks=OTHER_LOOKS, kind=SPLICE, now=120.0)
     assert second.job_id == first.job_id
     assert (second.signature, second.kind, second.admitted_at) == (OTHER_LOOKS, SPLICE, 120.0)
     assert second.first_seen_at == 100.0
@@ -83,8 +79,8 @@ def test_file_replaced_while_queued_updates_its_job(queue: JobQueue) -> None:
 
 def test_file_replaced_while_waiting_updates_its_job(queue: JobQueue) -> None:
     first = admit(queue)
-    queue.wait(first, "waits until there are tiles")
-    assert admit(queue, signature=OTHER_LOOKS).job_id == first.job_id
+    queue.wait({first: "waits until there are tiles"})
+    assert admit(queue, looks=OTHER_LOOKS).job_id == first.job_id
     assert job(queue).state is JobState.WAITING
 
 
@@ -92,14 +88,14 @@ def test_job_that_has_begun_is_not_brought_up_to_date(queue: JobQueue) -> None:
     first = claimed(queue, admit(queue))
     queue.give_back(first, explanation="the disk is full", not_before=500.0, costs_attempt=True)
     with pytest.raises(IntegrityError):
-        admit(queue, signature=OTHER_LOOKS, now=120.0)
+        admit(queue, looks=OTHER_LOOKS, now=120.0)
     assert job(queue).size == LOOKS.size
 
 
 def test_path_has_one_active_job(queue: JobQueue) -> None:
     claimed(queue, admit(queue))
     with pytest.raises(IntegrityError):
-        admit(queue, signature=OTHER_LOOKS)
+        admit(queue, looks=OTHER_LOOKS)
     assert queue.counts() == {JobState.RUNNING: 1}
 
 
@@ -201,21 +197,23 @@ def test_attempt_counts_unless_the_job_is_given_back(queue: JobQueue) -> None:
 
 def test_waiting_job_says_for_what_and_goes_on(queue: JobQueue) -> None:
     ticket = admit(queue)
-    assert queue.wait(ticket, "waits until there are tiles")
-    assert not queue.wait(ticket, "waits until there are tiles")
-    assert queue.wait(ticket, "waits until film.mp4 has become tiles")
+    (waiting,) = queue.wait({ticket: "waits until there are tiles"})
+    assert waiting == ticket
+    (waiting,) = queue.in_state(JobState.WAITING)
+    assert queue.wait({waiting: "waits until there are tiles"}) == []
+    assert queue.wait({waiting: "waits until film.mp4 has become tiles"}) == [waiting]
     assert job(queue).explanation == "waits until film.mp4 has become tiles"
     assert queue.claimable(MOSAIC, now=200.0) == []
     assert not queue.can_proceed(now=200.0)
-    queue.release(ticket)
+    queue.release([waiting])
     assert (job(queue).state, job(queue).explanation) == (JobState.QUEUED, None)
 
 
 def test_job_that_runs_neither_waits_nor_is_released(queue: JobQueue) -> None:
     ticket = admit(queue)
     claimed(queue, ticket)
-    assert not queue.wait(ticket, "waits")
-    queue.release(ticket)
+    assert queue.wait({ticket: "waits"}) == []
+    queue.release([ticket])
     assert job(queue).state is JobState.RUNNING
 
 
@@ -267,15 +265,20 @@ def test_queue_can_proceed_while_anything_is_ready_or_running(queue: JobQueue) -
     assert queue.can_proceed(now=300.0)
 
 
-def test_photo_knows_the_films_that_were_there_before_it(queue: JobQueue) -> None:
-    photo = admit(queue, "cat.jpg", now=105.0)
-    admit(queue, "family/film.mp4", library="family", kind=SPLICE, first_seen_at=1.0)
-    assert queue.splice_before(photo) is None
-    film = admit(queue, "film.mp4", kind=SPLICE, first_seen_at=104.0)
+def test_film_of_each_library_that_was_seen_first_is_known_until_it_is_done(queue: JobQueue) -> None:
+    photo = admit(queue, "cat.jpg", first_seen_at=1.0)
+    assert queue.first_splices({photo.library_id}) == {}
+    assert queue.first_splices(set()) == {}
     admit(queue, "later.mp4", kind=SPLICE, first_seen_at=106.0)
-    assert queue.splice_before(photo) == "film.mp4"
+    film = admit(queue, "film.mp4", kind=SPLICE, first_seen_at=104.0)
+    other = admit(queue, "family/film.mp4", library="family", kind=SPLICE, first_seen_at=3.0)
+    ids = {film.library_id, other.library_id}
+    assert queue.first_splices(ids) == {
+        film.library_id: ("film.mp4", 104.0),
+        other.library_id: ("family/film.mp4", 3.0),
+    }
     queue.end(claimed(queue, film).job_id, JobState.DONE, now=130.0)
-    assert queue.splice_before(photo) is None
+    assert queue.first_splices({film.library_id}) == {film.library_id: ("later.mp4", 106.0)}
 
 
 def test_rejected_file_is_found_by_path_or_name_unless_it_has_come_again(
@@ -284,7 +287,7 @@ def test_rejected_file_is_found_by_path_or_name_unless_it_has_come_again(
     for path in ("family/cat.jpg", "zoo/cat.jpg", "dog.jpg"):
         ticket = claimed(queue, admit(queue, path))
         queue.end(ticket.job_id, JobState.REJECTED, now=130.0, explanation="no photo")
-    admit(queue, "dog.jpg", signature=OTHER_LOOKS)
+    admit(queue, "dog.jpg", looks=OTHER_LOOKS)
 
     def found(name: str) -> list[str]:
         with database.read() as session:

@@ -11,6 +11,7 @@ import pytest
 
 from mosaicd import cli
 from mosaicd.errors import SettingsError
+from mosaicd.intake.watcher import Watching
 from mosaicd.jobs.originals import Originals
 from mosaicd.logs import LogFormat, LogLevel
 from mosaicd.matching.engine import Assignment
@@ -33,6 +34,8 @@ OTHER_VALUES: dict[str, tuple[str, Any]] = {
     "originals": ("leave", Originals.LEAVE),
     "settle_seconds": ("2.5", 2.5),
     "rescan_seconds": ("7", 7.0),
+    "watching": ("polling", Watching.POLLING),
+    "polling_seconds": ("30", 30.0),
     "master_edge_pixels": ("64", 64),
     "photo_pixels_limit": ("1000", 1000),
     "video_gigabytes_limit": ("4", 4.0),

@@ -15,6 +15,12 @@ def looks(size: int = 1, mtime_ns: int = 1, inode: int = 1) -> Signature:
     return Signature(size=size, mtime_ns=mtime_ns, inode=inode)
 
 
+def settle(tracker: SettleTracker, *, now: float, quiet: float = QUIET) -> list[Settled]:
+    """All that has settled, if it looks as it was last seen."""
+    due = tracker.due(now=now, settle_seconds=quiet, limit=1000)
+    return tracker.settle(due, now=now, settle_seconds=quiet)
+
+
 class Inbox:
     """A tracker of one file, and a clock."""
 
@@ -27,7 +33,7 @@ class Inbox:
         """Let time pass, look at the file, and ask what has settled."""
         self.now += after
         self.tracker.observe("film.mp4", signature, now=self.now, first_seen_at=wall)
-        found = self.tracker.settle(now=self.now, settle_seconds=QUIET)
+        found = settle(self.tracker, now=self.now)
         self.settled += found
         return found
 
@@ -101,7 +107,7 @@ def test_file_seen_first_counts_from_then_though_it_grows() -> None:
     inbox = Inbox()
     inbox.step(looks(1), after=0.0, wall=50.0)
     inbox.step(looks(2), after=1.0, wall=51.0)
-    assert inbox.tracker.first_seen_at("film.mp4") == 50.0
+    assert list(inbox.tracker.unsettled()) == [("film.mp4", looks(2), 50.0)]
     assert inbox.step(looks(2), after=QUIET, wall=60.0)[0].first_seen_at == 50.0
 
 
@@ -117,7 +123,7 @@ def test_files_settle_in_the_order_in_which_they_came() -> None:
     tracker = SettleTracker()
     for path, wall in (("c", 1.0), ("b", 2.0), ("a", 1.0)):
         tracker.observe(path, looks(), now=0.0, first_seen_at=wall)
-    assert [file.path for file in tracker.settle(now=QUIET, settle_seconds=QUIET)] == ["a", "c", "b"]
+    assert [file.path for file in settle(tracker, now=QUIET)] == ["a", "c", "b"]
 
 
 def test_file_that_a_scan_did_not_find_is_forgotten() -> None:
@@ -125,11 +131,44 @@ def test_file_that_a_scan_did_not_find_is_forgotten() -> None:
     for path in ("kept", "gone"):
         tracker.observe(path, looks(), now=0.0, first_seen_at=0.0)
     tracker.keep_only({"kept"})
-    assert tracker.unsettled() == ["kept"]
+    assert [path for path, *_ in tracker.unsettled()] == ["kept"]
     assert "gone" not in tracker
+    settle(tracker, now=QUIET)
+    assert "kept" in tracker
+    tracker.keep_only(set())
+    assert "kept" not in tracker
 
 
 def test_without_a_quiet_period_a_file_settles_when_it_is_seen() -> None:
     tracker = SettleTracker()
     tracker.observe("a", looks(), now=0.0, first_seen_at=0.0)
-    assert len(tracker.settle(now=0.0, settle_seconds=0.0)) == 1
+    assert len(settle(tracker, now=0.0, quiet=0.0)) == 1
+
+
+def test_files_that_have_been_quiet_for_longest_are_due_first_and_only_as_many_as_asked_for() -> None:
+    tracker = SettleTracker()
+    for number, path in enumerate(("grows", "a", "b", "c")):
+        tracker.observe(path, looks(), now=float(number), first_seen_at=0.0)
+    assert tracker.quiet_since() == 0.0
+    tracker.observe("grows", looks(2), now=4.0, first_seen_at=0.0)
+    assert tracker.quiet_since() == 1.0
+    assert tracker.due(now=10.0, settle_seconds=QUIET, limit=2) == ["a", "b"]
+    assert tracker.due(now=7.0, settle_seconds=QUIET, limit=9) == ["a", "b"]
+    assert tracker.due(now=10.0, settle_seconds=QUIET, limit=9) == ["a", "b", "c", "grows"]
+
+
+def test_file_that_was_due_and_has_changed_does_not_settle() -> None:
+    tracker = SettleTracker()
+    for path in ("same", "changed", "gone"):
+        tracker.observe(path, looks(), now=0.0, first_seen_at=0.0)
+    due = tracker.due(now=QUIET, settle_seconds=QUIET, limit=9)
+    tracker.observe("changed", looks(2), now=QUIET, first_seen_at=0.0)
+    tracker.observe("gone", None, now=QUIET, first_seen_at=0.0)
+    assert [file.path for file in tracker.settle(due, now=QUIET, settle_seconds=QUIET)] == ["same"]
+    assert tracker.has_unsettled
+
+
+def test_tracker_of_nothing_waits_for_nothing() -> None:
+    tracker = SettleTracker()
+    assert tracker.quiet_since() is None
+    assert not tracker.has_unsettled

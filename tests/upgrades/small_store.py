@@ -119,7 +119,7 @@ def _bring_to(
     queue: JobQueue, ticket: Ticket, state: JobState, moved_to: str | None, explanation: str | None
 ) -> None:
     if state is JobState.WAITING:
-        queue.wait(ticket, explanation or "")
+        queue.wait({ticket: explanation or ""})
     if state in {JobState.QUEUED, JobState.WAITING}:
         return
     queue.claim(ticket, now=30.0)
