@@ -36,6 +36,7 @@ _UNSPECIFIED_COLORSPACE = 2  # AVCOL_SPC_UNSPECIFIED
 _HIGH_RANGE_CURVES = {ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67}  # PQ and HLG, as phones record them
 _HIGH_RANGE_FORMAT = "yuv444p10le"
 _MOST_STRETCH = 16.0
+_SLIVER = 64
 
 
 def open_film(file: BinaryIO) -> tuple[InputContainer, VideoStream]:
@@ -108,9 +109,28 @@ class Projector:
         self._toner = VideoReformatter()
 
     def show(self, frame: VideoFrame, stream: VideoStream) -> PixelArray:
-        """Show a frame of a stream: an ndarray of uint8, shape (height, width, 3)."""
+        """Show a frame of a stream: an ndarray of uint8, shape (height, width, 3).
+
+        Its short side is as asked; only of slivers, which would become huge, it may be less.
+
+        Raises
+        ------
+        RejectedInputError
+            If its pictures are of a form that cannot be shown.
+        """
+        try:
+            return _turned(self._to_srgb(frame, stream), frame)
+        except MemoryError:
+            raise
+        except (av.FFmpegError, ValueError) as error:
+            message = "its pictures are coded in a way that cannot be shown"
+            raise RejectedInputError(message) from error
+
+    def _to_srgb(self, frame: VideoFrame, stream: VideoStream) -> PixelArray:
         stretched = frame.width * _stretch(stream)
-        width, height = short_side_size(stretched, frame.height, short_side=self._short_side)
+        least, most = sorted((max(1, round(stretched)), frame.height))
+        short_side = self._short_side if most <= _SLIVER * least else min(self._short_side, least)
+        width, height = short_side_size(stretched, frame.height, short_side=short_side)
         is_high_range = frame.color_trc in _HIGH_RANGE_CURVES
         is_high_definition = frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT
         is_unmarked = frame.colorspace == _UNSPECIFIED_COLORSPACE
@@ -131,9 +151,7 @@ class Projector:
                 dst_color_trc=ColorTrc.IEC61966_2_1,
                 dst_color_primaries=ColorPrimaries.BT709,
             )
-        matrix = cast("dict[str, bytes]", frame.side_data).get("DISPLAYMATRIX")
-        pixels = cast("PixelArray", scaled.to_ndarray())
-        return np.ascontiguousarray(pixels if matrix is None else _turned(pixels, matrix))
+        return cast("PixelArray", scaled.to_ndarray())
 
 
 def _film_stream(container: InputContainer) -> VideoStream:
@@ -156,15 +174,21 @@ def _stretch(stream: VideoStream) -> float:
     return ratio if 1 / _MOST_STRETCH <= ratio <= _MOST_STRETCH else 1.0
 
 
-def _turned(pixels: PixelArray, matrix: bytes) -> PixelArray:
-    """Turn and mirror pixels by a display matrix: where a step to the right and a step down lead [1]_.
+def _turned(pixels: PixelArray, frame: VideoFrame) -> PixelArray:
+    """Turn and mirror pixels by a frame's display matrix: where a step to the right and a step down lead [1]_.
 
     References
     ----------
     .. [1] ISO/IEC 14496-12, "ISO base media file format", 8.3.2 and 6.2.2.
     """
+    try:
+        matrix = cast("dict[str, bytes]", frame.side_data).get("DISPLAYMATRIX")
+    except ValueError:  # beside the matrix stands what PyAV does not know, such as Exif
+        return np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))
+    if matrix is None:
+        return np.ascontiguousarray(pixels)
     (right_x, right_y, _), (down_x, down_y, _), _ = np.frombuffer(matrix, np.int32).reshape(3, 3).tolist()
     if abs(right_y) > abs(right_x):
         pixels = pixels.transpose(1, 0, 2)
         right_x, down_y = down_x, right_y
-    return pixels[:: -1 if down_y < 0 else 1, :: -1 if right_x < 0 else 1]
+    return np.ascontiguousarray(pixels[:: -1 if down_y < 0 else 1, :: -1 if right_x < 0 else 1])

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
@@ -175,6 +176,32 @@ def test_pictures_are_upright_by_what_the_encoder_was_told(
     frames = [films.quarters(128, 64)] * 3
     path = films.encode(tmp_path / f"turned{suffix}", frames, codec="libx265", rotation=degrees)
     assert films.quarters_shown(samples(path)[0].pixels) == shown
+
+
+@pytest.mark.parametrize(("degrees", "shown"), [(0, "rgbw"), (90, "gwrb"), (180, "wbgr")])
+def test_film_of_photos_that_carry_notes_of_a_camera_is_upright(
+    tmp_path: Path, degrees: int, shown: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    picture = io.BytesIO()
+    Image.fromarray(films.quarters(128, 64)).save(picture, "JPEG", exif=exif.tobytes())
+    path = tmp_path / "camera.mov"
+    with av.open(path, "w") as output:
+        stream: Any = output.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuvj420p"
+        stream.set_display_rotation(degrees)
+        for number in range(3):
+            packet = av.Packet(picture.getvalue())
+            packet.stream, packet.pts, packet.dts = stream, number, number
+            packet.time_base, packet.is_keyframe = Fraction(1, 10), True
+            output.mux(packet)
+    assert films.quarters_shown(samples(path)[0].pixels) == shown
+
+
+def test_sliver_of_a_film_is_not_blown_up(tmp_path: Path) -> None:
+    path = films.encode(tmp_path / "sliver.mkv", [films.quarters(4096, 16)] * 2)
+    assert samples(path)[0].pixels.shape == (16, 4096, 3)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
