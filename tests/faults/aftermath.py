@@ -1,8 +1,6 @@
 """What must be true when all is done, whatever was killed on the way."""
 
-import contextlib
 import json
-import sqlite3
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +15,8 @@ _STATE = {"", ".lock", "-wal", "-shm"}
 
 def require_sound(daemon: DaemonProcess) -> None:
     """The database is whole; to be asked after every kill."""
-    with contextlib.closing(sqlite3.connect(daemon.database, timeout=30)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert daemon.query("PRAGMA integrity_check") == [("ok",)]
+    assert daemon.query("PRAGMA foreign_key_check") == []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ PLAN is a folder with a file for each point at which to kill, named like the poi
 process, and whom: `daemon` (and with it its workers) or `worker` (alone). A file is removed just before its kill.
 
 Without arguments it serves: it takes requests (a line of JSON: `plan`, `arguments`, `log`, `environment`) from
-standard input, and answers each with the exit code. Programs are then forked, with most of what a daemon imports
-imported already; their workers are spawned as ever, and import this module, too.
+standard input, and answers each with the process number, then with the exit code. Programs are then forked, with
+most of what a daemon imports imported already; their workers are spawned as ever, and import this module, too.
 """
 
 import json
@@ -75,12 +75,14 @@ def serve() -> None:
         child = os.fork()
         if not child:
             _be(request)
+        print(child, flush=True)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
 def _be(request: dict[str, Any]) -> None:
-    """Be the program that was asked for."""
+    """Be the program that was asked for, in a process group of its own."""
+    os.setpgid(0, 0)
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(log, stream)

@@ -1,17 +1,14 @@
 """Killed at each crash point by name: the next start finishes what was half done, and does nothing twice."""
 
-import json
 import os
 import re
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -22,6 +19,7 @@ from tests import films
 from tests.daemon_process import DaemonProcess
 from tests.faults.aftermath import Aftermath, aftermath, require_sound
 from tests.faults.killed_at import HOLDING_NAMES
+from tests.faults.programs import Programs
 from tests.faults.workplace import QUICK, drop_photo, furnished, mosaics, outbox
 from tests.upgrades import small_store
 
@@ -70,39 +68,9 @@ WORKER_POINTS: list[Point] = [
 
 
 @pytest.fixture(scope="module")
-def programs() -> Iterator["Programs"]:
+def programs() -> Iterator[Programs]:
     with Programs() as programs:
         yield programs
-
-
-class Programs:
-    """Runs of mosaicd that are killed as planned."""
-
-    def __enter__(self) -> Self:
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.killed_at"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.communicate()
-
-    def run(self, daemon: DaemonProcess, plan: Path, *arguments: str) -> int:
-        """Run it to its end; the exit code."""
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        request = {
-            "plan": str(plan),
-            "arguments": [*arguments, *daemon.arguments()],
-            "log": str(daemon.log_file),
-            "environment": daemon.environment(),
-        }
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
-        return int(self._server.stdout.readline())
 
 
 class House:

@@ -34,6 +34,15 @@ def furnished(folder: Path, **settings: Any) -> DaemonProcess:
     return daemon
 
 
+def drop(daemon: DaemonProcess, files: Path, name: str) -> None:
+    """Drop a file that stands under this name in `files`, at once and whole."""
+    target = daemon.inbox / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    arriving = daemon.root / "arriving"
+    shutil.copy(files / name, arriving)
+    arriving.rename(target)
+
+
 def drop_photo(daemon: DaemonProcess, name: str, *, picture: str = "coffee.png") -> None:
     """Drop a photo, at once and whole."""
     arriving = daemon.root / "arriving"
