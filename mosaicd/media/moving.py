@@ -70,8 +70,8 @@ def move_in_steps(source: Path, target: Path, *, looks: Signature) -> Generator[
 def clear_unfinished(source: Path, target: Path) -> None:
     """Remove what a killed process left of a move: part of a copy, or an empty file that held the name."""
     _copy_place(source, target).unlink(missing_ok=True)
-    held, original = signature(target), signature(source)
-    if held is not None and held.size == 0 and original is not None and original.size > 0:
+    held = signature(target)
+    if held is not None and held.size == 0:  # what is moved is not empty
         target.unlink()
 
 

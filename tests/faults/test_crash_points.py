@@ -36,6 +36,8 @@ PHOTO_POINTS: list[Point] = [
     CrashPoint.DESCRIPTORS_REPLACED,
     CrashPoint.PLACEMENT_RECORDED,
     CrashPoint.FILE_STAGED,
+]
+LATER_PHOTO_POINTS: list[Point] = [
     CrashPoint.REPORT_PUBLISHED,
     (CrashPoint.FILE_SYNCED, 2),
     (CrashPoint.FILE_APPEARED, 2),
@@ -55,10 +57,8 @@ FILM_POINTS: list[Point] = [
     CrashPoint.JOB_RELEASED,
 ]
 WORKER_POINTS: list[Point] = [
-    CrashPoint.SOURCE_ADDED,
     CrashPoint.CHUNK_COMMITTED,
     CrashPoint.SOURCE_COMPLETED,
-    CrashPoint.DESCRIPTORS_REPLACED,
     CrashPoint.PLACEMENT_RECORDED,
     (CrashPoint.FILE_STAGED, 2),
     CrashPoint.REPORT_PUBLISHED,
@@ -151,13 +151,18 @@ def test_some_test_here_kills_at_every_point() -> None:
     assert set(named) == set(CrashPoint.__members__)
 
 
-def test_mosaic_is_published_once_wherever_the_daemon_is_killed(house: House) -> None:
+@pytest.mark.parametrize("points", [PHOTO_POINTS, LATER_PHOTO_POINTS], ids=["making it", "publishing it"])
+def test_mosaic_is_made_and_published_once_wherever_the_daemon_is_killed(
+    house: House, points: list[Point]
+) -> None:
     house.outdate_descriptors()
     drop_photo(house.daemon, "cat.png")
-    house.kill_at(*PHOTO_POINTS)
+    house.kill_at(*points)
+    recorded = house.daemon.query("SELECT tiles, mirrored FROM mosaic_placement")
     assert house.run() == 0
     house.aftermath("cat.png").require_flawless()
     assert mosaics(house.daemon) == [("cat", True)]
+    assert house.daemon.query("SELECT tiles, mirrored FROM mosaic_placement") == recorded
     assert house.daemon.query("SELECT COUNT(DISTINCT scheme), MIN(scheme) > 0 FROM descriptor") == [(1, 1)]
 
 
@@ -194,7 +199,6 @@ def test_film_becomes_tiles_once_wherever_the_daemon_is_killed(house: House) -> 
 
 
 def test_all_is_done_once_wherever_the_workers_are_killed(house: House) -> None:
-    house.outdate_descriptors()
     house.drop_film()
     drop_photo(house.daemon, "cat.png")
     house.planned(*WORKER_POINTS, victim="worker")

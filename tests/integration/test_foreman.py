@@ -621,6 +621,20 @@ def test_reason_that_cannot_be_written_leaves_the_file_in_the_inbox_until_it_can
     assert (shop.folders.rejected / "cat.jpg.reason.txt").read_text() == f"{REASON}\n"
 
 
+def test_rejection_that_was_decided_is_carried_out_after_a_crash_where_files_are_left(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.start(originals="leave")
+    shop.begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.queue, "end", _cannot_write)
+        with pytest.raises(TransientError):
+            shop.hear(Rejected(reason=REASON))
+    shop.start()
+    assert (shop.state(), shop.job().explanation) == (JobState.REJECTED, REASON)
+    assert (shop.folders.inbox / "cat.jpg").exists()
+
+
 # ---- Large originals on their way to another file system
 
 

@@ -277,6 +277,15 @@ def test_empty_file_that_held_the_name_is_cleared(original: Path, tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["inbox"]
 
 
+def test_empty_file_that_held_the_name_is_cleared_though_the_original_has_gone(
+    original: Path, tmp_path: Path
+) -> None:
+    original.unlink()
+    (tmp_path / "cat.jpg").touch()
+    clear_unfinished(original, tmp_path / "cat.jpg")
+    assert [path.name for path in tmp_path.iterdir()] == ["inbox"]
+
+
 def test_file_that_holds_something_is_not_cleared(original: Path, tmp_path: Path) -> None:
     (tmp_path / "cat.jpg").write_text("another cat")
     clear_unfinished(original, tmp_path / "cat.jpg")
