@@ -39,7 +39,9 @@ _DECODER_ERRORS = (
     zlib.error,
 )
 _CUT_SHORT = re.compile(r"truncated|end of file|not processed|to read \d+ bytes", re.IGNORECASE)
-_OUT_OF_MEMORY = re.compile(r"out of memory|cannot allocate", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|cannot allocate|memory allocation error(?!: security)", re.IGNORECASE
+)
 _MOST_BYTES_A_PIXEL = 8
 _LEAST_ROOM_BYTES = 64_000_000
 _SCALABLE_MODES = {"RGB", "RGBA", "CMYK", "L", "LA"}

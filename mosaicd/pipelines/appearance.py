@@ -1,5 +1,6 @@
 """What a mosaic looks like: the settings that a library's ``mosaic.toml`` may change."""
 
+import os
 import re
 import stat
 import tomllib
@@ -105,7 +106,7 @@ def appearance_over(base: Appearance, file: Path) -> Appearance:
         if not stat.S_ISREG(file.lstat().st_mode):
             message = "it is not a regular file"
             raise ValueError(message)
-        with file.open("rb") as stream:
+        with open(file, "rb", opener=_without_following) as stream:
             data = stream.read(_FILE_BYTES_LIMIT + 1)
     except FileNotFoundError:
         return base
@@ -123,6 +124,11 @@ def appearance_over(base: Appearance, file: Path) -> Appearance:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"it is not TOML: {error}"
         raise ValueError(message) from error
+
+
+def _without_following(file: str, flags: int) -> int:
+    """Open a file, even if a link or a pipe has just taken its place."""
+    return os.open(file, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def first_complaint(error: ValidationError) -> str:

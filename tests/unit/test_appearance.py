@@ -72,6 +72,21 @@ def test_link_of_that_name_is_not_followed(file: Path) -> None:
         appearance_over(BASE, file)
 
 
+def test_what_takes_its_place_at_the_last_moment_is_neither_followed_nor_waited_for(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.touch()
+    facts = file.lstat()
+    monkeypatch.setattr(Path, "lstat", lambda _: facts)
+    file.unlink()
+    file.symlink_to("/etc/passwd")
+    with pytest.raises(ValueError, match="it cannot be read: Too many levels of symbolic links"):
+        appearance_over(BASE, file)
+    file.unlink()
+    os.mkfifo(file)
+    assert appearance_over(BASE, file) == BASE
+
+
 def test_folder_of_that_name_is_said_to_be_no_file(file: Path) -> None:
     file.mkdir()
     with pytest.raises(ValueError, match="it is not a regular file"):
