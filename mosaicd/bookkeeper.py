@@ -8,13 +8,14 @@ from typing import Any
 
 import structlog
 
-from mosaicd.errors import CorruptStateError, TransientError
+from mosaicd.errors import CorruptStateError, Need, ObstructedError, TransientError
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.names import APPEARANCE_FILE, place_of
 from mosaicd.jobs.originals import InSteps, Originals, archive, moved_original, put_aside, write_reason
 from mosaicd.jobs.queue import JobQueue, Ticket
-from mosaicd.jobs.workers import Deferred, Died, Done, Failed, Outcome, Rejected, StateCorrupt
+from mosaicd.jobs.workers import Deferred, Died, Done, Failed, Outcome, Rejected, StateCorrupt, deferred_by
 from mosaicd.media.files import clear_staging, signature
+from mosaicd.premises import Premises
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind, JobState
@@ -34,6 +35,7 @@ class Bookkeeper:
     database : Database
     queue : JobQueue
     admission : Admission
+    premises : Premises
 
     Attributes
     ----------
@@ -41,12 +43,20 @@ class Bookkeeper:
         How many files have been rejected.
     """
 
-    def __init__(self, settings: Settings, database: Database, queue: JobQueue, admission: Admission) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        queue: JobQueue,
+        admission: Admission,
+        premises: Premises,
+    ) -> None:
         self.settings = settings
         self.rejections = 0
         self._database = database
         self._queue = queue
         self._admission = admission
+        self._premises = premises
 
     def settle(self, ticket: Ticket, outcome: Outcome | Died) -> InTurns:
         """Settle a job by what came of it. Safe to repeat when a TransientError has cut it short.
@@ -55,16 +65,19 @@ class Bookkeeper:
         ------
         CorruptStateError
             If the worker could not trust the database.
-        TransientError
-            If the database cannot be written just now.
+        ObstructedError
+            If the database cannot be written just now, or the inbox has gone.
         """
         match outcome:
             case Done():
                 yield from self._done(ticket, outcome)
+            case _ if self._premises.lacks(Need.INBOX):
+                # whatever went wrong, it was not the file's fault, which might not even be there
+                self._queue.give_back(ticket, explanation="the inbox was not there while this was worked on")
             case Rejected(reason=reason):
                 yield from self._reject(ticket, reason)
-            case Deferred(reason=reason):
-                self._defer(ticket, reason)
+            case Deferred():
+                self._defer(ticket, outcome)
             case Died(reason=reason):
                 if ticket.kind is JobKind.MOSAIC:  # only its worker, and what settles jobs, writes there
                     clear_staging(self.settings.folders.staging)
@@ -98,7 +111,11 @@ class Bookkeeper:
                 self._end(ticket, JobState.DONE, moved=moved)
 
     def withdraw(self, ticket: Ticket) -> None:
-        """Drop a job whose file is gone, or has become another one, which then gets a job of its own."""
+        """Drop a job whose file is gone, or has become another one, which then gets a job of its own.
+
+        ObstructedError if it is the inbox that is gone.
+        """
+        self._premises.require(Need.INBOX)
         self._settle_leftovers(ticket)
         self._queue.end(
             ticket.job_id, JobState.WITHDRAWN, now=time.time(), explanation="the file was changed"
@@ -116,7 +133,7 @@ class Bookkeeper:
         try:
             moved = yield from self._settle_original(ticket, reason=reason)
         except TransientError as error:
-            self._defer(ticket, str(error))
+            self._defer(ticket, deferred_by(error))
             return
         self._end_rejected(ticket, reason, moved)
 
@@ -136,9 +153,10 @@ class Bookkeeper:
         try:
             moved = yield from self._settle_original(ticket, reason=None)
         except TransientError as error:
-            self._defer(ticket, str(error))
+            self._defer(ticket, deferred_by(error))
             return False
         self._end(ticket, JobState.DONE, moved=moved)
+        self._premises.prove(ticket.kind)
         return True
 
     def _say_done(self, ticket: Ticket, facts: dict[str, Any]) -> None:
@@ -188,24 +206,32 @@ class Bookkeeper:
             )
 
     def _settle_original(self, ticket: Ticket, *, reason: str | None) -> InSteps:
-        """Move the original where it belongs; TransientError if it cannot be moved just now."""
+        """Move the original where it belongs; ObstructedError if it cannot be moved just now."""
         folders = self.settings.folders
+        self._premises.require(Need.INBOX)
         if self.settings.originals is Originals.LEAVE:
             if reason is not None:
                 self._queue.note_move(ticket.job_id, None, explanation=reason)
                 write_reason(folders.rejected / ticket.path, reason, folders)
             return None
         if reason is None:
+            self._premises.require(Need.ARCHIVE)
             return (yield from archive(ticket, self._queue, folders))
+        self._premises.require(Need.REJECTED)
         return (yield from put_aside(ticket, self._queue, folders, reason=reason))
 
-    def _defer(self, ticket: Ticket, reason: str) -> None:
+    def _defer(self, ticket: Ticket, deferred: Deferred) -> None:
+        """Queue a job again: until what it needs can be used, or if other jobs could use that, for a while."""
         if signature(self.settings.folders.inbox / ticket.path) != ticket.signature:
             self.withdraw(ticket)
             return
-        if ticket.explanation != reason:
-            log.warning("job_deferred", job=ticket.job_id, file=ticket.path, why=reason)
-        not_before = time.time() + self.settings.retry_seconds
+        reason, not_before = deferred.reason, 0.0
+        if deferred.need is None or not self._premises.close(
+            ObstructedError(reason, need=deferred.need, is_full=deferred.is_full)
+        ):
+            not_before = time.time() + self.settings.retry_seconds
+            if ticket.explanation != reason:
+                log.warning("job_deferred", job=ticket.job_id, file=ticket.path, why=reason)
         self._queue.give_back(ticket, explanation=reason, not_before=not_before)
 
     def _count_attempt(self, ticket: Ticket, reason: str) -> InTurns:

@@ -14,7 +14,7 @@ from typing import IO, Any
 import structlog
 
 from mosaicd import __version__
-from mosaicd.errors import MosaicdError, SettingsError, TransientError
+from mosaicd.errors import MosaicdError, Need, ObstructedError, SettingsError
 from mosaicd.foreman import Foreman
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.watcher import InboxWatcher
@@ -129,7 +129,7 @@ class Daemon:
                 self._wait()
             if self._foreman.rejections:
                 return EXIT_REJECTED
-            return EXIT_WAITING if self._active() else 0
+            return EXIT_WAITING if self._active() or not self._foreman.premises.is_whole else 0
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[None]:
@@ -162,27 +162,39 @@ class Daemon:
         if self._must_reload:
             self._must_reload = False
             self._reload()
+        premises = self._foreman.premises
+        premises.look()
+        if not premises.is_open(Need.DATABASE):
+            return
         if not self._has_recovered:
             for _ in self._foreman.recover():
                 self._notifier.progressing()
                 if self._must_stop:
                     return
             self._has_recovered = True
-        self._look()
+        if premises.is_open(Need.INBOX):
+            self._look()
+        else:
+            self._rescan_at = 0.0
         if self._foreman.collect():
             self._recheck_at = self._may_recheck_at
-        start = time.monotonic()
-        if start >= self._recheck_at:
-            self._foreman.recheck_waiting()
-            end = time.monotonic()
-            self._may_recheck_at = end + _RECHECK_REST * (end - start)
-            self._recheck_at = max(end + _RECHECK_SECONDS, self._may_recheck_at)
+        self._recheck()
         self._foreman.hand_out()
-        self._retention.step()
+        if premises.is_whole:
+            self._retention.step()
         if time.monotonic() >= self._status_at:
             self._notifier.status(self._in_words())
             self._status_at = time.monotonic() + _STATUS_SECONDS
-        self._notifier.progressing()
+
+    def _recheck(self) -> None:
+        """Let waiting photos go on, now and then: with many of them, that takes its time."""
+        start = time.monotonic()
+        if start < self._recheck_at:
+            return
+        self._foreman.recheck_waiting()
+        end = time.monotonic()
+        self._may_recheck_at = end + _RECHECK_REST * (end - start)
+        self._recheck_at = max(end + _RECHECK_SECONDS, self._may_recheck_at)
 
     def _look(self) -> None:
         """Take in what has come."""
@@ -213,7 +225,10 @@ class Daemon:
         if self._watcher.has_hints or self._foreman.is_settling or self._retention.is_due:
             until = 0.0
         heard: list[Any] = [self._wake_read]
-        heard += [worker.connection for worker in self._foreman.workers if worker.connection is not None]
+        if self._foreman.premises.is_open(Need.DATABASE):
+            heard += [worker.connection for worker in self._foreman.workers if worker.connection is not None]
+        if not self._foreman.premises.is_whole:
+            until = min(_LONGEST_WAIT_SECONDS, self._settings.retry_seconds)
         timeout = max(0.0, min(until, _LONGEST_WAIT_SECONDS if self._foreman.is_busy else until))
         if self._notifier.watchdog_seconds is not None:
             timeout = min(timeout, self._notifier.watchdog_seconds / 3)
@@ -223,27 +238,30 @@ class Daemon:
 
     @contextlib.contextmanager
     def _patience(self) -> Iterator[None]:
-        """Pause when the database cannot be used just now; what was under way is done another time."""
+        """Pause what needs what cannot be used just now; what was under way is done another time."""
+        premises = self._foreman.premises
         try:
             yield
-        except TransientError as error:
-            seconds = self._settings.retry_seconds
-            log.warning("daemon_paused", why=str(error), seconds=seconds)
-            end = time.monotonic() + seconds
-            while not self._must_stop and time.monotonic() < end:
-                select.select([self._wake_read], [], [], min(1.0, seconds))
-                with contextlib.suppress(BlockingIOError):
-                    os.read(self._wake_read, 65_536)
-                self._notifier.progressing()
+        except ObstructedError as error:
+            premises.close(error)
+        if not premises.is_open(Need.DATABASE):
+            self._notifier.status(premises.in_words() or "")
+        self._notifier.progressing()
 
     def _is_idle(self) -> bool:
         """Whether nothing is left that could be done now."""
+        if not self._foreman.premises.is_open(Need.DATABASE):
+            return False
         if self._foreman.is_busy or self._watcher.has_hints or not self._admission.is_quiet:
             return False
-        if self._retention.is_due:
+        if self._retention.is_due and self._foreman.premises.is_whole:
             return False
         self._foreman.recheck_waiting()
-        return not self._queue.can_proceed(now=time.time(), retry_seconds=self._settings.retry_seconds)
+        return not self._queue.can_proceed(
+            now=time.time(),
+            retry_seconds=self._settings.retry_seconds,
+            kinds=[kind for kind in JobKind if self._foreman.premises.allow(kind)],
+        )
 
     def _active(self) -> int:
         counts = self._queue.counts()
@@ -252,7 +270,8 @@ class Daemon:
     def _in_words(self) -> str:
         counts = self._queue.counts()
         queued, waiting = counts.get(JobState.QUEUED, 0), counts.get(JobState.WAITING, 0)
-        return f"{self._foreman.doing()}; {queued} queued, {waiting} waiting"
+        doing = [words for words in (self._foreman.premises.in_words(), self._foreman.doing()) if words]
+        return f"{'; '.join(doing)}; {queued} queued, {waiting} waiting"
 
     def _reload(self) -> None:
         self._notifier.reloading()

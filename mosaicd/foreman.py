@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from mosaicd.bookkeeper import Bookkeeper, InTurns
-from mosaicd.errors import TransientError
+from mosaicd.errors import Need, TransientError
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.names import APPEARANCE_FILE, place_of
 from mosaicd.jobs.limits import Limits
@@ -16,6 +16,7 @@ from mosaicd.jobs.queue import JobQueue, Ticket
 from mosaicd.jobs.workers import Died, Outcome, Progress, Rejected, Worker
 from mosaicd.media.files import printable, signature
 from mosaicd.pipelines.orders import MosaicOrder, SpliceOrder
+from mosaicd.premises import Premises
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind, JobState
@@ -54,6 +55,11 @@ class Foreman:
     admission : Admission
     workers : mapping
         The worker for each kind of job.
+
+    Attributes
+    ----------
+    premises : Premises
+        What of all that work needs can be used.
     """
 
     def __init__(
@@ -66,7 +72,8 @@ class Foreman:
     ) -> None:
         self._settings = settings
         self._queue = queue
-        self._books = Bookkeeper(settings, database, queue, admission)
+        self.premises = Premises(settings, database)
+        self._books = Bookkeeper(settings, database, queue, admission, self.premises)
         self._room = WaitingRoom(settings, database, queue, admission)
         self._desks = [_Desk(kind=kind, worker=worker) for kind, worker in workers.items()]
 
@@ -92,7 +99,7 @@ class Foreman:
 
     def apply(self, settings: Settings) -> None:
         """Go by these settings from the next job on."""
-        self._settings = self._books.settings = self._room.settings = settings
+        self._settings = self._books.settings = self._room.settings = self.premises.settings = settings
 
     def doing(self) -> str:
         """What is being done, in words."""
@@ -111,6 +118,8 @@ class Foreman:
 
     def recheck_waiting(self) -> None:
         """Let waiting photos go on that have no more to wait for."""
+        if not self.premises.is_open(Need.INBOX):
+            return
         waiting = [
             ticket for ticket in self._queue.in_state(JobState.WAITING) if not self._is_withdrawn(ticket)
         ]
@@ -119,7 +128,7 @@ class Foreman:
     def hand_out(self) -> None:
         """Give every idle worker a job, if there is one for it."""
         retry_seconds = self._settings.retry_seconds
-        for desk in [desk for desk in self._desks if desk.ticket is None]:
+        for desk in [desk for desk in self._desks if desk.ticket is None and self.premises.allow(desk.kind)]:
             tickets = [
                 ticket
                 for ticket in self._queue.claimable(desk.kind, now=time.time(), retry_seconds=retry_seconds)
@@ -239,6 +248,7 @@ class Foreman:
             photo_pixels_limit=self._settings.photo_pixels_limit,
             mosaic_pixels_limit=self._settings.mosaic_pixels_limit,
             outbox=folders.outbox,
+            outbox_mounts=self.premises.mounts[Need.OUTBOX],
             staging=folders.staging,
             now=time.time(),
         )

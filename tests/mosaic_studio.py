@@ -7,6 +7,7 @@ from typing import Any
 
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.media.files import signature
+from mosaicd.media.mounts import mounted_now, mounts_of
 from mosaicd.media.outbox import report_path
 from mosaicd.pipelines.appearance import Appearance
 from mosaicd.pipelines.mosaic import MosaicPipeline
@@ -60,6 +61,7 @@ class MosaicStudio:
             photo_pixels_limit=10**8,
             mosaic_pixels_limit=10**8,
             outbox=self.folder / "outbox",
+            outbox_mounts=mounts_of(self.folder / "outbox", mounted_now()),
             staging=self.folder / "staging",
             now=now,
         )

@@ -7,10 +7,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from mosaicd.crash_points import CrashPoint, passed
-from mosaicd.errors import TransientError
+from mosaicd.errors import Need, ObstructedError, TransientError
 from mosaicd.jobs.queue import JobQueue, Ticket
 from mosaicd.media.files import free_path, shortened, signature, write_whole
 from mosaicd.media.moving import ReplacedError, clear_unfinished, have_same_content, move_in_steps
+from mosaicd.media.room import is_full
 
 _REASON_SUFFIX = ".reason.txt"
 
@@ -48,7 +49,7 @@ def archive(ticket: Ticket, queue: JobQueue, folders: Folders) -> InSteps:
 
     Raises
     ------
-    TransientError
+    ObstructedError
         If it cannot be moved just now.
     """
     return _move(ticket, queue, folders.inbox / ticket.path, folders.archive / ticket.path)
@@ -67,13 +68,13 @@ def put_aside(ticket: Ticket, queue: JobQueue, folders: Folders, *, reason: str)
 
 
 def write_reason(original: Path, reason: str, folders: Folders) -> None:
-    """Write beside a file in ``rejected/`` why it is there; TransientError if that cannot be done just now."""
+    """Write beside a file in ``rejected/`` why it is there; ObstructedError if that cannot be done just now."""
     place = reason_path(original)
     try:
         write_whole(place, f"{reason}\n".encode("utf-8", "backslashreplace"), staging=folders.staging)
     except OSError as error:
         message = f"the reason cannot be written to {place}: {error.strerror}"
-        raise TransientError(message) from error
+        raise ObstructedError(message, need=Need.REJECTED, is_full=is_full(error)) from error
     passed(CrashPoint.REASON_WRITTEN)
 
 
@@ -118,6 +119,7 @@ def _move(
             continue
         except OSError as error:
             message = f"the original cannot be moved to {target.parent}: {error.strerror}"
-            raise TransientError(message) from error
+            need = Need.ARCHIVE if reason is None else Need.REJECTED
+            raise ObstructedError(message, need=need, is_full=is_full(error)) from error
         return place
     return None

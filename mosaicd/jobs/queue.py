@@ -272,9 +272,11 @@ class JobQueue:
             job.admitted_at, job.explanation = now, None
         passed(CrashPoint.JOB_REVIVED)
 
-    def can_proceed(self, *, now: float, retry_seconds: float = math.inf) -> bool:
-        """Whether any job is being worked on or could be started now."""
-        is_due = _is_due(now, retry_seconds)
+    def can_proceed(
+        self, *, now: float, retry_seconds: float = math.inf, kinds: Collection[JobKind] = tuple(JobKind)
+    ) -> bool:
+        """Whether any job is being worked on, or one of these kinds could be started now."""
+        is_due = _is_due(now, retry_seconds) & Job.kind.in_(kinds)
         ready = (Job.state == JobState.RUNNING) | ((Job.state == JobState.QUEUED) & is_due)
         with self._database.read() as session:
             return bool(session.scalar(select(exists().where(ready))))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from mosaicd.errors import CorruptStateError, RejectedInputError, TransientError
+from mosaicd.errors import CorruptStateError, Need, ObstructedError, RejectedInputError, TransientError
 from mosaicd.jobs.limits import Limits, confine
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
@@ -48,9 +48,11 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred:
-    """Something outside the file stood in the way."""
+    """Something outside the file stood in the way; `need` says what, if other work needs it as well."""
 
     reason: str
+    need: Need | None = None
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,13 @@ class Pipeline(Protocol):
     def __call__(self, order: Any, report_progress: ReportProgress, /) -> Done:  # noqa: ANN401
         """Do one job."""
         ...
+
+
+def deferred_by(error: TransientError) -> Deferred:
+    """What came of a job that this error cut short."""
+    if isinstance(error, ObstructedError):
+        return Deferred(reason=str(error), need=error.need, is_full=error.is_full)
+    return Deferred(reason=str(error))
 
 
 class Worker:
@@ -209,7 +218,7 @@ def _outcome(pipeline: Pipeline, order: object, report_progress: ReportProgress)
     except RejectedInputError as error:
         return Rejected(reason=str(error))
     except TransientError as error:
-        return Deferred(reason=str(error))
+        return deferred_by(error)
     except CorruptStateError as error:
         return StateCorrupt(reason=str(error))
     except Exception as error:

@@ -21,12 +21,13 @@ from mosaicd.matching.engine import Choice, Rules
 from mosaicd.media.files import printable, signature
 from mosaicd.media.formats import OutputFormat
 from mosaicd.media.masters import decode_master
-from mosaicd.media.outbox import image_path, is_stem_taken, publish, stems
+from mosaicd.media.outbox import image_path, is_stem_taken, stems
 from mosaicd.media.photo import read_photo, require_photo_size
 from mosaicd.pipelines.appearance import Appearance, appearance_over
 from mosaicd.pipelines.content import hash_of_content
 from mosaicd.pipelines.libraries import LibraryEngines
 from mosaicd.pipelines.orders import MosaicOrder
+from mosaicd.pipelines.publishing import publish_mosaic, require_outbox
 from mosaicd.pipelines.report import figures_to_keep, placement_in_words
 from mosaicd.store.database import Database
 from mosaicd.store.history import Histories
@@ -95,6 +96,7 @@ class MosaicPipeline:
             mosaic = self._recorded(order)
             if mosaic is not None and mosaic.published_at is not None:
                 return Done(facts=_facts(mosaic))
+            require_outbox(order)
             appearance, complaint = _appearance(order, mosaic)
             photo = read_photo(
                 order.file,
@@ -117,7 +119,7 @@ class MosaicPipeline:
             figures = {**asdict(repetition(placement.tiles)), **asdict(closeness(image, photo, grid))}
         report = self._report(order, mosaic, placement, figures, stages)
         with stages.stage("writing", share=0.9):
-            self._publish(order, mosaic, appearance, image, report)
+            publish_mosaic(order, mosaic.stem, appearance, image, report)
         return Done(facts=_facts(self._finish(mosaic, report, stages)), appearance_complaint=complaint)
 
     def _recorded(self, order: MosaicOrder) -> Mosaic | None:
@@ -218,28 +220,6 @@ class MosaicPipeline:
                 "settings": mosaic.settings,
                 "placement": placement_in_words(session, placement),
             }
-
-    def _publish(
-        self,
-        order: MosaicOrder,
-        mosaic: Mosaic,
-        appearance: Appearance,
-        image: PixelArray,
-        report: dict[str, Any],
-    ) -> None:
-        try:
-            publish(
-                image,
-                report,
-                outbox=order.outbox,
-                staging=order.staging,
-                stem=mosaic.stem,
-                output_format=appearance.output_format,
-                output_quality=appearance.output_quality,
-            )
-        except OSError as error:
-            message = f"the mosaic cannot be written to the outbox: {error.strerror or error}"
-            raise TransientError(message) from error
 
     def _finish(self, mosaic: Mosaic, report: dict[str, Any], stages: _Stages) -> Mosaic:
         """Note that the mosaic is published, and its figures."""

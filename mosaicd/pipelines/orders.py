@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mosaicd.jobs.workers import Done, ReportProgress
 from mosaicd.media.files import Signature
+from mosaicd.media.mounts import Mounts
 from mosaicd.pipelines.appearance import Appearance
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class MosaicOrder:
         As in `SpliceOrder`.
     appearance_file : Path
         The library's ``mosaic.toml``, whether there is one or not.
+    outbox_mounts : Mounts
+        The file systems of the outbox, without which nothing must be written there.
     """
 
     job_id: int
@@ -63,6 +66,7 @@ class MosaicOrder:
     photo_pixels_limit: int
     mosaic_pixels_limit: int
     outbox: Path
+    outbox_mounts: Mounts
     staging: Path
     now: float
 
