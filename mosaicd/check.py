@@ -63,8 +63,10 @@ def _folders(settings: Settings) -> Iterator[Finding]:
                 text=f"staging: {folders.staging} lies on another file system than {name}: set staging",
                 is_problem=True,
             )
-    free = shutil.disk_usage(_nearest(folders.outbox)).free
-    yield Finding(text=f"outbox: {free / 1e9:.1f} GB free", is_problem=free < _LITTLE_ROOM)
+    database = settings.database_path.parent
+    for name, path in (("outbox", folders.outbox), ("archive", folders.archive), ("database", database)):
+        free = shutil.disk_usage(_nearest(path)).free
+        yield Finding(text=f"{name}: {free / 1e9:.1f} GB free", is_problem=free < _LITTLE_ROOM)
 
 
 def _database(settings: Settings) -> Iterator[Finding]:

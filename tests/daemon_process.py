@@ -33,6 +33,11 @@ class DaemonProcess:
     folder : Path
         Gets `root`, the database and the log.
     settings : values by name
+
+    Attributes
+    ----------
+    variables : dict
+        Set in its environment besides.
     """
 
     def __init__(self, folder: Path, **settings: Any) -> None:
@@ -45,6 +50,7 @@ class DaemonProcess:
         self.archive, self.rejected = self.root / "archive", self.root / "rejected"
         self.inbox.mkdir(parents=True, exist_ok=True)
         self._settings = {"settle_seconds": 0.4, "log_format": "json", "database": self.database} | settings
+        self.variables: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -83,7 +89,7 @@ class DaemonProcess:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("MOSAICD_", "XDG_"))
         }
-        return kept | {"HOME": str(self.home)}
+        return kept | {"HOME": str(self.home)} | self.variables
 
     @property
     def pid(self) -> int:

@@ -46,7 +46,7 @@ _ENDS = {
     "source_spliced": "done",
     "file_ignored": "ignored",
 }
-_NEVER = {"raw", "job_failed", "daemon_failed", "daemon_paused"}
+_NEVER = {"raw", "job_failed", "daemon_failed", "work_paused"}
 _NOT_FOR_PEOPLE = re.compile(
     r"\w(Error|Exception|Warning)\b|Traceback|program failed|errno|\b0x[0-9a-f]|\b_io\b|NoneType|object|python"
     r"|\bNone\b|\bargument|\bunpack|\bbuffer|\bindex out|[\[\]{}<>_]|''|\(\)|\(:|\bb'",

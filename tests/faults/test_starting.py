@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from mosaicd.daemon import AlreadyRunningError, Daemon, lock
-from mosaicd.errors import CorruptStateError, SettingsError, TransientError
+from mosaicd.errors import CorruptStateError, Need, ObstructedError, SettingsError
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.settings import Settings, load_settings
 
@@ -100,14 +100,15 @@ def test_database_that_cannot_be_used_just_now_does_not_end_the_daemon_at_its_st
         calls.append(states)
         if len(calls) <= 2:
             message = "the database cannot be used just now: disk is full"
-            raise TransientError(message)
+            raise ObstructedError(message, need=Need.DATABASE)
         return in_state(queue, *states)  # type: ignore[arg-type, return-value]
 
     monkeypatch.setattr(JobQueue, "in_state", fail_twice)  # recovery begins with it
     with capture_logs() as log:
         assert Daemon(settings, lambda: settings).run_until_idle() == 0
-    events = [event["event"] for event in log if event["log_level"] != "debug"]
-    assert events == ["daemon_ready", "daemon_paused", "daemon_paused", "daemon_stopped"]
+    events = [event["event"] for event in log if event["log_level"] == "warning"]
+    assert events == ["work_paused"]
+    assert len(calls) > 2
 
 
 @pytest.mark.parametrize("is_journal", [True, False], ids=["journal", "file"])

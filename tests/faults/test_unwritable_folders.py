@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon_process import DaemonProcess, wait_until
+from tests.daemon_process import DaemonProcess
 from tests.faults.workplace import (
     drop_photo,
     fill_up,
@@ -17,21 +17,24 @@ from tests.faults.workplace import (
 )
 
 
-def test_mosaic_waits_for_the_outbox_and_is_charged_once(tmp_path: Path) -> None:
+def test_mosaic_waits_for_the_outbox_and_is_not_begun_without_one(tmp_path: Path) -> None:
     with furnished(tmp_path) as daemon:
         daemon.wait_for("daemon_ready")
         with replaced_by_file(daemon.outbox):
             drop_photo(daemon, "cat.png")
-            daemon.wait_for("job_started", count=3)
-            assert mosaics(daemon) == [("cat", False)]
-        (published,) = daemon.wait_for("mosaic_published")
+            daemon.wait_for("work_paused")
+            drop_photo(daemon, "dog.png")
+            daemon.wait_for("job_admitted", count=2)
+            assert mosaics(daemon) == []
+        daemon.wait_for("mosaic_published", count=2)
         assert daemon.terminate() == 0
-    assert published["image"] == "cat.mosaic.jpg"
-    assert mosaics(daemon) == [("cat", True)]
-    assert outbox(daemon) == ["cat.mosaic.jpg", "cat.mosaic.json"]
-    (deferred,) = daemon.events("job_deferred")
-    assert deferred["why"].startswith("the mosaic cannot be written to the outbox: ")
-    assert {event["attempt"] for event in daemon.events("job_started")} == {1}
+    assert mosaics(daemon) == [("cat", True), ("dog", True)]
+    (paused,) = daemon.events("work_paused")
+    assert (paused["needs"], paused["place"], paused["paused"]) == ("outbox", str(daemon.outbox), "mosaics")
+    assert paused["why"] == f"the mosaic cannot be written to the outbox ({daemon.outbox}): Not a directory"
+    assert len(daemon.events("work_resumed")) == 1
+    assert [event["attempt"] for event in daemon.events("job_started")] == [1, 1, 1]
+    assert daemon.events("job_deferred") == []
 
 
 def test_mosaic_is_published_once_though_its_photo_cannot_be_archived(tmp_path: Path) -> None:
@@ -39,9 +42,8 @@ def test_mosaic_is_published_once_though_its_photo_cannot_be_archived(tmp_path: 
         daemon.wait_for("daemon_ready")
         with replaced_by_file(daemon.archive):
             drop_photo(daemon, "cat.png")
-            daemon.wait_for("job_deferred")
+            daemon.wait_for("work_paused")
             image = (daemon.outbox / "cat.mosaic.jpg").stat()
-            daemon.wait_for("job_started", count=3)
             assert (daemon.inbox / "cat.png").exists()
         daemon.wait_for("mosaic_published")
         assert daemon.terminate() == 0
@@ -50,24 +52,7 @@ def test_mosaic_is_published_once_though_its_photo_cannot_be_archived(tmp_path: 
     assert mosaics(daemon) == [("cat", True)]
     assert outbox(daemon) == ["cat.mosaic.jpg", "cat.mosaic.json"]
     assert (daemon.outbox / "cat.mosaic.jpg").stat().st_ino == image.st_ino
-
-
-def test_mosaic_waits_for_room_on_the_disk_of_the_outbox(tmp_path: Path) -> None:
-    with contextlib.ExitStack() as stack:
-        ballast = stack.enter_context(small_disk(tmp_path / "disk", kilobytes=4000))
-        folders = {name: tmp_path / "disk" / name for name in ("outbox", "rejected", "staging")}
-        daemon = stack.enter_context(furnished(tmp_path, **folders))
-        daemon.wait_for("daemon_ready")
-        fill_up(ballast)
-        drop_photo(daemon, "cat.png")
-        (deferred,) = daemon.wait_for("job_deferred")
-        assert "No space left on device" in deferred["why"]
-        assert list(folders["staging"].iterdir()) == []
-        ballast.unlink()
-        daemon.wait_for("mosaic_published")
-        assert daemon.terminate() == 0
-        assert (folders["outbox"] / "cat.mosaic.jpg").exists()
-        assert mosaics(daemon) == [("cat", True)]
+    assert [event["attempt"] for event in daemon.events("job_started")] == [1, 1]
 
 
 @pytest.mark.parametrize("moment", ["before it is admitted", "while it is worked on"])
@@ -83,11 +68,11 @@ def test_photo_waits_for_room_on_the_disk_of_the_database(tmp_path: Path, moment
         else:
             fill_up(ballast)
             drop_photo(daemon, "cat.png")
-        wait_until(
-            lambda: bool(daemon.events("daemon_paused") + daemon.events("job_deferred")), what="a full disk"
-        )
+        daemon.wait_for("work_paused")
         ballast.unlink()
         daemon.wait_for("mosaic_published")
+        daemon.wait_for("work_resumed")
         assert daemon.terminate() == 0
         assert mosaics(daemon) == [("cat", True)]
         assert outbox(daemon) == ["cat.mosaic.jpg", "cat.mosaic.json"]
+        assert daemon.query("SELECT attempts FROM job") == [(1,)]

@@ -1,6 +1,9 @@
 """What the faults happen in: a daemon with a library that has tiles, files to drop, and the daemon's workers."""
 
 import contextlib
+import ctypes
+import functools
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -23,6 +26,7 @@ QUICK = {
     "retry_seconds": 0.3,
 }
 FILM_SECONDS = 400
+_CLONE_NEWNS = 0x00020000
 
 
 def furnished(folder: Path, **settings: Any) -> DaemonProcess:
@@ -45,15 +49,15 @@ def drop(daemon: DaemonProcess, files: Path, name: str) -> None:
 
 def drop_photo(daemon: DaemonProcess, name: str, *, picture: str = "coffee.png") -> None:
     """Drop a photo, at once and whole."""
-    arriving = daemon.root / "arriving"
+    arriving = daemon.inbox / ".arriving"
     shutil.copy(PHOTOS / picture, arriving)
     arriving.rename(daemon.inbox / name)
 
 
-def drop_film(daemon: DaemonProcess, name: str = "film.mp4") -> None:
-    """Drop a film of `FILM_SECONDS`, at once and whole; it takes some seconds to splice."""
-    arriving = daemon.root / "arriving.mp4"
-    films.encode(arriving, films.numbered(FILM_SECONDS), rate=1, gop=250)
+def drop_film(daemon: DaemonProcess, name: str = "film.mp4", *, seconds: int = FILM_SECONDS) -> None:
+    """Drop a film, at once and whole; one of `FILM_SECONDS` takes some seconds to splice."""
+    arriving = daemon.inbox / ".arriving.mp4"
+    films.encode(arriving, films.numbered(seconds), rate=1, gop=250)
     arriving.rename(daemon.inbox / name)
 
 
@@ -108,24 +112,49 @@ def replaced_by_file(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path, *, kilobytes: int) -> Iterator[Path]:
+def small_disk(folder: Path, *, kilobytes: int = 4000) -> Iterator[Path]:
     """A file system of its own, of this size, at `folder`; what fills it up is the file in the result."""
-    folder.mkdir(parents=True)
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder],
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"a file system cannot be mounted here: {done.stderr.decode().strip()}")
+    _have_own_mounts()
+    folder.mkdir(parents=True, exist_ok=True)
+    mount("-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder)
     try:
         yield folder / "ballast"
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def fill_up(ballast: Path) -> None:
-    """Leave no room on a small disk."""
+def make_room(folder: Path) -> None:
+    """Make a small disk large."""
+    mount("-o", "remount,size=4g", folder)
+
+
+@contextlib.contextmanager
+def unplugged(folder: Path) -> Iterator[None]:
+    """Let the disk at `folder` be gone for a while: an empty folder is left in its place."""
+    elsewhere = folder.with_name(f"{folder.name}-unplugged")
+    elsewhere.mkdir()
+    mount("--move", folder, elsewhere)
+    yield
+    mount("--move", elsewhere, folder)
+    elsewhere.rmdir()
+
+
+def mount(*arguments: str | Path) -> None:
+    """Run ``mount``, which has to go well."""
+    subprocess.run(["mount", *arguments], check=True)
+
+
+def fill_up(ballast: Path, *, but_kilobytes: int = 0) -> None:
+    """Leave no room on a small disk, or no more than this."""
     with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
+    os.truncate(ballast, max(0, ballast.stat().st_size - but_kilobytes * 1024))
+
+
+@functools.cache
+def _have_own_mounts() -> None:
+    """Let what is mounted from now on be seen by this process and its children alone, and go with them."""
+    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS) != 0:
+        pytest.skip(f"file systems cannot be mounted here: {os.strerror(ctypes.get_errno())}")
+    mount("--make-rprivate", "/")

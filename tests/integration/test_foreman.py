@@ -142,6 +142,7 @@ class Workshop:
 
     def again(self, outcome: Outcome | EOFError, *, kind: JobKind = MOSAIC) -> None:
         """Let the worker have its next job, and hear what comes of that."""
+        self.foreman.premises.look()
         self.foreman.hand_out()
         self.hear(outcome, kind=kind)
 
