@@ -35,6 +35,14 @@ tile_edge_pixels = 8
 MOSAIC_SIZE = (24 * 8, 16 * 8)
 _SHARE = "/run/share"
 _INTERPRETER = "/opt/python"
+# As pip writes it.
+_SCRIPT = """\
+#!/opt/mosaicd/bin/python
+import sys
+from mosaicd.cli import main
+if __name__ == "__main__":
+    sys.exit(main())
+"""
 _BOOT_SCRIPT = Path(__file__).with_name("boot_systemd.sh")
 _SYSTEMD = Path("/lib/systemd/systemd")
 _TOOLS = (
@@ -136,6 +144,10 @@ class Service:
         """A property of the unit."""
         return self.systemctl("show", "--value", f"--property={name}", "mosaicd.service").stdout.strip()
 
+    def status(self) -> str:
+        """What ``systemctl status`` shows of the unit."""
+        return self.systemctl("status", "--no-pager", "--full", "mosaicd").stdout
+
     @property
     def main_process(self) -> int:
         """The daemon's process, as seen inside; 0 if it does not run."""
@@ -157,7 +169,7 @@ class Service:
                 found.append({**event, "PRIORITY": entry["PRIORITY"]})
         return found
 
-    def wait_for(self, condition: Callable[[], Any], what: str, *, seconds: float = 60.0) -> None:
+    def wait_for(self, condition: Callable[[], Any], what: str, *, seconds: float = 240.0) -> None:
         """Wait until the condition holds; fail with the end of the journal if it does not in time."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -239,9 +251,7 @@ def _program(folder: Path) -> Path:
     (folder / "pyvenv.cfg").write_text(f"home = {_INTERPRETER}/bin\n")
     (folder / "bin" / "python").symlink_to(f"{_INTERPRETER}/bin/{version}")
     script = folder / "bin" / "mosaicd"
-    script.write_text(
-        f'#!/bin/sh\nLD_LIBRARY_PATH={_INTERPRETER}/lib exec /opt/mosaicd/bin/python -m mosaicd "$@"\n'
-    )
+    script.write_text(_SCRIPT)
     script.chmod(0o755)
     (packages / "dependencies.pth").write_text("/opt/mosaicd/packages\n")
     shutil.copytree(Path(mosaicd.__file__).parent, packages / "mosaicd")
@@ -282,6 +292,11 @@ def _with_program(sandbox: Sandbox) -> Sandbox:
         ("tmpfiles.d/mosaicd.conf", "/etc/tmpfiles.d/mosaicd.conf"),
     ):
         sandbox.write(target, (UNITS / source).read_text("utf-8"))
+    sandbox.write("/etc/ld.so.conf.d/interpreter.conf", f"{_INTERPRETER}/lib\n")
+    sandbox.run("ldconfig")
+    sandbox.write(
+        "/etc/systemd/system/mosaicd.service.d/interpreter.conf", f"[Service]\nExecPaths={_INTERPRETER}\n"
+    )
     sandbox.write(
         "/etc/sysusers.d/person.conf",
         f"u {PERSON} {PERSON_ID} - /home/{PERSON} /bin/sh\nm {PERSON} mosaicd\n",

@@ -18,6 +18,7 @@ from tests.acceptance.systemd_sandbox import (
     Service,
     booted,
 )
+from tests.films import encode, pan
 
 HOME = f"/home/{PERSON}"
 PROGRAM = f"{HOME}/.local/share/mosaicd/bin/mosaicd"
@@ -109,6 +110,32 @@ def test_reload_applies_changed_settings(sandbox: Sandbox, service: Service) -> 
     assert service.systemctl("reload", "mosaicd").returncode == 0
     service.wait_for(lambda: service.events("settings_reloaded"), "the settings are reloaded")
     assert service.main_process == process
+
+
+def test_reload_of_broken_settings_leaves_the_daemon_at_work(sandbox: Sandbox, service: Service) -> None:
+    process = service.main_process
+    sandbox.write(CONFIG, 'cells_on_long_side = "many"\n')
+    service.systemctl("reload", "mosaicd")
+    service.wait_for(lambda: service.events("settings_refused"), "the settings are refused")
+    sandbox.write(CONFIG, SETTINGS)
+    (refused,) = service.events("settings_refused")
+    assert (refused["PRIORITY"], CONFIG in refused["why"]) == ("3", True)
+    service.wait_for(lambda: service.show("ActiveState") == "active", "the reload is over")
+    assert service.main_process == process
+
+
+def test_daemon_killed_in_the_middle_of_a_film_is_started_again_and_goes_on(
+    sandbox: Sandbox, service: Service
+) -> None:
+    process = service.main_process
+    encode(sandbox.share / "long.mp4", pan("coffee", 400), rate=1)
+    sandbox.run_as_person("cp", f"{sandbox.share_inside}/long.mp4", f"{HOME}/Mosaics/inbox")
+    service.wait_for(lambda: "splicing long.mp4" in service.show("StatusText"), "the film is being spliced")
+    sandbox.run("kill", "-KILL", str(process))
+    service.wait_for(lambda: service.events("source_spliced", file="long.mp4"), "the film is spliced")
+    assert service.events("job_recovered", file="long.mp4")
+    assert service.main_process not in {0, process}
+    assert service.show("NRestarts") == "1"
 
 
 def test_stop_is_quick_and_clean(sandbox: Sandbox, service: Service) -> None:
