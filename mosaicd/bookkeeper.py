@@ -184,6 +184,7 @@ class Bookkeeper:
             file=ticket.path,
             source=facts["source"],
             already_known=facts["already_known"],
+            restored=facts["restored"],
             sampled_frames=facts["sampled_frames"],
             tiles=facts["tiles"],
             skipped_black=facts["skipped_black"],
@@ -252,6 +253,8 @@ class Bookkeeper:
         self, ticket: Ticket, state: JobState, *, explanation: str | None = None, moved: Path | None = None
     ) -> None:
         self._queue.end(ticket.job_id, state, now=time.time(), explanation=explanation)
-        if moved is None and self.settings.originals is Originals.ARCHIVE:
-            self._admission.look_again(ticket.path)  # another file may stand there by now
+        if self.settings.originals is Originals.ARCHIVE:
+            self._admission.look_again(
+                ticket.path
+            )  # another file may stand there by now, or the same come back
         log.debug("job_ended", job=ticket.job_id, state=state, moved_to=str(moved) if moved else None)

@@ -44,7 +44,7 @@ def settings_from(root: Path | None, config: Path | None, sets: list[str] | None
     flags: dict[str, Any] = {"root": root}
     for pair in sets or []:
         name, equals, value = pair.partition("=")
-        if not equals:
+        if not name or not equals:
             message = f"--set wants NAME=VALUE, not {pair!r}"
             raise SettingsError(message)
         flags[name] = value

@@ -1,6 +1,7 @@
-"""What ``mosaicd libraries --remove`` does: take a library out of use, if nothing is under way for it."""
+"""What ``mosaicd libraries --remove`` and ``--purge`` do: take a library out of use; delete one that is."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from mosaicd.media.files import Signature, one_line, printable
 from mosaicd.media.kinds import MediaKind, media_kind
 from mosaicd.store.database import Database
 from mosaicd.store.models import Job, JobState, Library
+from mosaicd.store.purge import Purgeable, forget_mosaic, purge_source, purgeable
 from mosaicd.store.removal import Moved, take_out_of_use
+from mosaicd.store.room import give_room_back
+from mosaicd.store.tiles import sources_of
 
 
 def require_idle(database: Database, inbox: Path, library: str) -> None:
@@ -46,6 +50,31 @@ def remove_idle_library(session: Session, library: Library, *, now: float) -> Mo
         message = f"nothing of library {library.name!r} is in use"
         raise MosaicdError(message)
     return moved
+
+
+def require_purgeable(session: Session, library: Library) -> Purgeable:
+    """What a purge of the library would delete; MosaicdError if any of it is in use."""
+    if sources_of(session, library.id):
+        message = (
+            f"library {library.name!r} is in use, and only what is out of use can be deleted:"
+            f" `mosaicd libraries --remove {shlex.quote(library.name)}` comes first"
+        )
+        raise MosaicdError(message)
+    return purgeable(session, library.id)
+
+
+def purge_library(database: Database, found: Purgeable, *, now: float) -> int:
+    """Delete for good what was found, in steps that hold nobody up; how many bytes the disk has back.
+
+    Whatever has come back into use meanwhile stays.
+    """
+    for mosaic in found.mosaics if found.sources else []:
+        with database.write() as session:
+            forget_mosaic(session, mosaic, now=now)
+    for source in found.sources:
+        with database.write() as session:
+            purge_source(session, source, now=now)
+    return give_room_back(database.path)
 
 
 def _files_to_come(queue: JobQueue, inbox: Path, library: str) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from mosaicd.errors import SettingsError
 from mosaicd.intake.watcher import Watching
 from mosaicd.jobs.originals import Folders, Originals
 from mosaicd.logs import LogFormat, LogLevel
-from mosaicd.pipelines.appearance import Appearance, first_complaint
+from mosaicd.pipelines.appearance import Appearance, first_complaint, parsed_toml
 
 _PREFIX = "MOSAICD_"
 SYSTEM_FILE = Path("/etc/mosaicd/mosaicd.toml")
@@ -351,13 +350,14 @@ def _conflicts(settings: Settings, places: _Places) -> Iterator[str]:
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        with file.open("rb") as stream:
-            return tomllib.load(stream)
-    except OSError as error:
-        message = f"the configuration file {file} cannot be read: {error.strerror}"
-        raise SettingsError(message) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        message = f"the configuration file {file} is not TOML: {error}"
+        return parsed_toml(file.read_bytes())
+    except (OSError, ValueError) as error:
+        why = (
+            f"cannot be read: {error.strerror}"
+            if isinstance(error, OSError)
+            else str(error).removeprefix("it ")
+        )
+        message = f"the configuration file {file} {why}"
         raise SettingsError(message) from error
 
 

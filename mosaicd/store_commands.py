@@ -21,6 +21,7 @@ from mosaicd.command_line import (
     the_one,
 )
 from mosaicd.crash_points import CrashPoint, passed
+from mosaicd.disk_use import in_units
 from mosaicd.errors import MosaicdError, SettingsError
 from mosaicd.jobs.originals import Folders, reason_path
 from mosaicd.jobs.queue import JobQueue, rejected_jobs_named
@@ -45,10 +46,16 @@ def libraries(
             "--restore", metavar="NAME", help="Take back what went out of use last in this library."
         ),
     ] = None,
+    purge: Annotated[
+        str | None,
+        typer.Option("--purge", metavar="NAME", help="Delete this library, which is out of use, for good."),
+    ] = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Really delete what --purge says.")] = False,
 ) -> None:
-    """List the libraries, take one out of use, or take it back."""
-    if remove is not None and restore is not None:
-        message = "give --remove or --restore, not both"
+    """List the libraries, take one out of use, take it back, or delete it for good."""
+    if [remove, restore, purge].count(None) < 2:
+        message = "give one of --remove, --restore and --purge"
         raise SettingsError(message)
     settings = settings_from(root, config, sets)
     with open_store(settings) as database:
@@ -56,6 +63,8 @@ def libraries(
             lines = [_remove_library(database, settings.folders.inbox, remove)]
         elif restore is not None:
             lines = [_restore_library(database, restore)]
+        elif purge is not None:
+            lines = [_purge_library(database, purge, is_confirmed=yes)]
         else:
             with database.read() as session:
                 lines = [_facts_in_words(facts) for facts in library_facts(session)]
@@ -178,6 +187,7 @@ def _facts_in_words(facts: LibraryFacts) -> str:
     return (
         f"{facts.name}: {counted(facts.tiles, 'tile')} from {counted(facts.sources, 'source')},"
         f" {counted(facts.mosaics, 'mosaic')}"
+        + (f"; {counted(facts.tiles_out_of_use, 'tile')} out of use" if facts.sources_out_of_use else "")
     )
 
 
@@ -209,6 +219,26 @@ def _restore_library(database: Database, name: str) -> str:
         f"{name}: {counted(moved.tiles, 'tile')} from {counted(moved.sources, 'source')} back in use;"
         f" `mosaicd libraries --remove {shlex.quote(name)}` takes the library out again"
     )
+
+
+def _purge_library(database: Database, name: str, *, is_confirmed: bool) -> str:
+    from mosaicd.removal import purge_library, require_purgeable
+
+    with database.read() as session:
+        found = require_purgeable(session, require_library(session, name))
+    what = f"{counted(found.tiles, 'tile')} from {counted(len(found.sources), 'source')} ({in_units(found.bytes)})"
+    if not found.sources:
+        what = "nothing was left to delete"
+    elif not is_confirmed:
+        message = (
+            f"this would delete {what} of library {name!r} for good, and what its mosaics remember of them:"
+            " add --yes if that is meant"
+        )
+        raise MosaicdError(message)
+    else:
+        what = f"{what} deleted for good"
+    room = purge_library(database, found, now=time.time())
+    return f"{name}: {what}; {in_units(room)} given back to the disk"
 
 
 def _put_back(job: Job, folders: Folders) -> None:

@@ -221,7 +221,9 @@ class Admission:
             if content is None:
                 self._readings[file] = reading
                 return None
-            if content != last.sha256:
+            if content != last.sha256 or self._queue.is_out_of_use(
+                last
+            ):  # whoever drops it again wants it back
                 return False
         self._queue.note_redelivery(last.id, file.signature, now=self._wall_clock())
         log.info("file_redelivered", job=last.id, file=file.path)

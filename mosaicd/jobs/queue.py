@@ -109,6 +109,18 @@ class JobQueue:
         with self._database.read() as session:
             return {job.path: job for job in session.scalars(select(Job).where(Job.id.in_(newest)))}
 
+    def is_out_of_use(self, job: Job) -> bool:
+        """Whether the tiles that a finished job's file has become have been taken out of use, or deleted."""
+        in_use = exists().where(
+            Source.library_id == job.library_id, Source.sha256 == job.sha256, Source.removed_at.is_(None)
+        )
+        with self._database.read() as session:
+            return (
+                job.kind is JobKind.SPLICE
+                and job.state is JobState.DONE
+                and not session.scalar(select(in_use))
+            )
+
     def claim(self, ticket: Ticket, *, now: float) -> Ticket | None:
         """Start a job, if it is still queued. Its attempt counts from now on, unless it is given back.
 

@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import tomllib
+from datetime import date, time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from mosaicd.matching.engine import Assignment
 from mosaicd.media.formats import OutputFormat
 
 _FILE_BYTES_LIMIT = 64_000
+_SHOWN_LIMIT = 100
 
 
 class Engine(StrEnum):
@@ -116,14 +118,27 @@ def appearance_over(base: Appearance, file: Path) -> Appearance:
     if len(data) > _FILE_BYTES_LIMIT:
         message = f"it is larger than {_FILE_BYTES_LIMIT} bytes"
         raise ValueError(message)
+    changes = parsed_toml(data)
     try:
-        changes = tomllib.loads(data.decode())
         return Appearance.model_validate({**base.model_dump(), **changes})
     except ValidationError as error:
         raise ValueError(first_complaint(error)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+
+
+def parsed_toml(data: bytes) -> dict[str, Any]:
+    """What a TOML file holds; ValueError if it is none, with a line that says why."""
+    try:
+        return tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"it is not TOML: line {line} is not in UTF-8"
+    except RecursionError:
+        message = "it is not TOML: too many brackets in one another"
+    except tomllib.TOMLDecodeError as error:
         message = f"it is not TOML: {error}"
-        raise ValueError(message) from error
+    except ValueError:  # Python reads no more digits than these
+        message = "it is not TOML: a number has more than 4,300 digits"
+    raise ValueError(message)
 
 
 def _without_following(file: str, flags: int) -> int:
@@ -135,9 +150,24 @@ def first_complaint(error: ValidationError) -> str:
     """The first thing that is wrong, in one line that names the setting."""
     details: Any = error.errors()[0]
     name = ".".join(str(part) for part in details["loc"])
-    if details["type"] == "extra_forbidden":
-        return f"there is no setting {name}"
-    given = "" if details["type"] == "missing" else f", not {details['input']!r}"
+    match details["type"]:
+        case "extra_forbidden":
+            return f"there is no setting {_cut(name)}"
+        case "string_unicode":
+            return f"{name} should be text in UTF-8, not {_shown(details['input'])}"
+    given = "" if details["type"] == "missing" else f", not {_shown(details['input'])}"
     what = re.split(", unable to | for <class", details["msg"].removeprefix("Value error, "))[0]
     what = what.removeprefix("Input ")
-    return f"{name} {what[:1].lower()}{what[1:]}{given}"
+    return f"{_cut(name)} {what[:1].lower()}{what[1:]}{given}"
+
+
+def _shown(value: object) -> str:
+    """A value of whatever kind, as somebody who wrote it will know it again."""
+    try:
+        return _cut(str(value) if isinstance(value, date | time) else repr(value))
+    except (ValueError, RecursionError):  # more digits, or brackets, than Python shows
+        return "that"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_LIMIT else f"{text[:_SHOWN_LIMIT]}..."

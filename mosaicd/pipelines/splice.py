@@ -31,6 +31,7 @@ from mosaicd.store.tiles import (
     add_chunk,
     complete_source,
     find_or_add_source,
+    find_source,
     last_subcells,
     shot_starts,
 )
@@ -75,7 +76,7 @@ class SplicePipeline:
         kind = _kind_of(order)
         sha256 = hash_of_content(order.file, report_progress)
         report_progress(Progress(stage="splicing", share=0, sha256=sha256))
-        source = self._source(order, kind, sha256)
+        source, is_restored = self._source(order, kind, sha256)
         is_known = source.completed_at is not None
         if not is_known:
             source = self._splice(order, source, report_progress)
@@ -83,6 +84,7 @@ class SplicePipeline:
             facts={
                 "source": source.id,
                 "already_known": is_known,
+                "restored": is_restored,
                 "sampled_frames": source.next_sample,
                 "tiles": source.tiles_made,
                 "skipped_black": source.skipped_black,
@@ -94,8 +96,11 @@ class SplicePipeline:
             }
         )
 
-    def _source(self, order: SpliceOrder, kind: SourceKind, sha256: bytes) -> Source:
+    def _source(self, order: SpliceOrder, kind: SourceKind, sha256: bytes) -> tuple[Source, bool]:
+        """The source that this file is, and whether it was out of use until now."""
         with self._database.write() as session:
+            known = find_source(session, order.library_id, sha256)
+            is_restored = known is not None and known.removed_at is not None
             source = find_or_add_source(
                 session,
                 library_id=order.library_id,
@@ -106,7 +111,7 @@ class SplicePipeline:
                 now=order.now,
             )
         passed(CrashPoint.SOURCE_ADDED)
-        return source
+        return source, is_restored
 
     def _splice(self, order: SpliceOrder, source: Source, report_progress: ReportProgress) -> Source:
         splicer = _Splicer(self._database, order, source)

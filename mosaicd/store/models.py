@@ -256,6 +256,7 @@ class TileUse(Base):
     __table_args__ = (
         CheckConstraint("count > 0", name="use_is_real"),
         Index("tile_use_by_library", "library_id", "used_at"),
+        Index("tile_use_by_tile", "tile_id"),
     )
 
     mosaic_id: Mapped[int] = mapped_column(ForeignKey("mosaic.id"), primary_key=True)

@@ -37,6 +37,11 @@ class Chunk:
     skipped: dict[SkipReason, int] = field(default_factory=lambda: dict.fromkeys(SkipReason, 0))
 
 
+def find_source(session: Session, library_id: int, sha256: bytes) -> Source | None:
+    """The library's source of that content, in use or not."""
+    return session.scalar(select(Source).where(Source.library_id == library_id, Source.sha256 == sha256))
+
+
 def find_or_add_source(
     session: Session,
     *,
@@ -48,7 +53,7 @@ def find_or_add_source(
     now: float,
 ) -> Source:
     """The library's source of that content; one that was removed comes back with its tiles."""
-    source = session.scalar(select(Source).where(Source.library_id == library_id, Source.sha256 == sha256))
+    source = find_source(session, library_id, sha256)
     if source is None:
         source = Source(
             library_id=library_id,

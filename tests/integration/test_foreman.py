@@ -44,6 +44,7 @@ FACTS = {
     SPLICE: {
         "source": 1,
         "already_known": False,
+        "restored": False,
         "sampled_frames": 9,
         "tiles": 18,
         "skipped_black": 0,

@@ -245,7 +245,7 @@ def test_command_says_what_it_did_and_how_to_undo_it(
     )
     assert run()[1].splitlines() == [
         "default: 4 tiles from 1 source, 0 mosaics",
-        "family: 0 tiles from 0 sources, 0 mosaics",
+        "family: 0 tiles from 0 sources, 0 mosaics; 11 tiles out of use",
     ]
     code, out, err = run("--restore", "family")
     assert (code, err) == (0, "")
@@ -267,4 +267,4 @@ def test_command_refuses_what_makes_no_sense(
     assert run("--remove", "zoo")[0] == 1
     assert run("--restore", "zoo")[2].startswith("mosaicd: there is no library 'zoo'")
     code, _, err = run("--remove", "family", "--restore", "family")
-    assert (code, err) == (2, "mosaicd: give --remove or --restore, not both\n")
+    assert (code, err) == (2, "mosaicd: give one of --remove, --restore and --purge\n")

@@ -280,7 +280,7 @@ def test_mistake_in_the_file_is_said_in_one_line(config: Path, text: str, line: 
 
 def test_file_that_is_no_text_is_said_in_one_line(config: Path) -> None:
     config.write_bytes(b"root = '\xff'")
-    with pytest.raises(SettingsError, match=r"mosaicd\.toml is not TOML: 'utf-8' codec"):
+    with pytest.raises(SettingsError, match=r"mosaicd\.toml is not TOML: line 1 is not in UTF-8$"):
         load_settings({}, config=config)
 
 
@@ -349,6 +349,7 @@ def test_home_that_cannot_be_found_is_said_in_one_line(config: Path, monkeypatch
     [
         (["check", "--set", "cells=9"], "there is no setting cells (set on the command line)"),
         (["run", "--set", "cells"], "--set wants NAME=VALUE, not 'cells'"),
+        (["run", "--set", "=9"], "--set wants NAME=VALUE, not '=9'"),
         (["status", "--config", "/nowhere.toml"], "/nowhere.toml cannot be read: No such file or directory"),
         (["libraries", "--config", "/"], "the configuration file / cannot be read: Is a directory"),
         (

@@ -1,0 +1,72 @@
+"""A library's purge: its tiles, and what mosaics remember of them, are deleted for good, in small steps.
+
+Each step is one transaction: a purge that is killed leaves every source whole or gone, and can be repeated.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from mosaicd.store.models import Descriptor, Master, Mosaic, MosaicPlacement, Source, Tile, TileUse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purgeable:
+    """What of a library is out of use.
+
+    Attributes
+    ----------
+    sources, mosaics : list of int
+        Their numbers; all mosaics, since they were made of these sources' tiles.
+    tiles : int
+    bytes : int
+        Of the tiles' images.
+    """
+
+    sources: list[int]
+    mosaics: list[int]
+    tiles: int
+    bytes: int
+
+
+def purgeable(session: Session, library_id: int) -> Purgeable:
+    """What of a library could be deleted."""
+    sources = session.scalars(
+        select(Source.id).where(Source.library_id == library_id, Source.removed_at.is_not(None))
+    )
+    mosaics = session.scalars(
+        select(Mosaic.id).where(Mosaic.library_id == library_id, Mosaic.published_at.is_not(None))
+    )
+    tiles, size = session.execute(
+        select(func.count(), func.coalesce(func.sum(func.length(Master.jpeg)), 0))
+        .join(Tile, Tile.id == Master.tile_id)
+        .join(Source, Source.id == Tile.source_id)
+        .where(Source.library_id == library_id, Source.removed_at.is_not(None))
+    ).one()
+    return Purgeable(sources=list(sources), mosaics=list(mosaics), tiles=tiles, bytes=size)
+
+
+def forget_mosaic(session: Session, mosaic: int, *, now: float) -> None:
+    """Delete a mosaic's placement and uses; its name stays taken."""
+    session.execute(delete(MosaicPlacement).where(MosaicPlacement.mosaic_id == mosaic))
+    session.execute(delete(TileUse).where(TileUse.mosaic_id == mosaic))
+    for column in (Mosaic.placement_dropped_at, Mosaic.uses_dropped_at):
+        statement = update(Mosaic).where(Mosaic.id == mosaic, column.is_(None))
+        session.execute(statement.values({column: now}))
+
+
+def purge_source(session: Session, number: int, *, now: float) -> int:
+    """Delete a source and its tiles, unless it has come back into use; how many tiles that were."""
+    source = session.get(Source, number)
+    if source is None or source.removed_at is None:
+        return 0
+    tiles = select(Tile.id).where(Tile.source_id == number)
+    users = select(TileUse.mosaic_id).where(TileUse.tile_id.in_(tiles)).distinct()
+    for mosaic in session.scalars(users).all():  # made of them after the purge had begun
+        forget_mosaic(session, mosaic, now=now)
+    for table in (Master, Descriptor):
+        session.execute(delete(table).where(table.tile_id.in_(tiles)))
+    count = session.execute(delete(Tile).where(Tile.source_id == number)).rowcount  # type: ignore[attr-defined]
+    session.execute(delete(Source).where(Source.id == number))
+    return int(count)
