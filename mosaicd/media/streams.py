@@ -1,6 +1,9 @@
 """Films as FFmpeg sees them: opening a file, choosing its stream, setting its frames upright."""
 
 import errno
+import io
+import os
+from pathlib import Path
 from typing import BinaryIO, cast
 
 import av
@@ -39,6 +42,20 @@ _MOST_STRETCH = 16.0
 _SLIVER = 64
 
 
+class FilmFile(io.FileIO):
+    """A film's file, read up to where nothing but a hole follows: in one, FFmpeg looks for frames for hours."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._end_of_data = _end_of_data(self.fileno())
+        self.seek(0)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as any file, but nothing of the last hole."""
+        left = max(0, self._end_of_data - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left)) or b""
+
+
 def open_film(file: BinaryIO) -> tuple[InputContainer, VideoStream]:
     """Open a file that is a film, and choose the stream that holds it.
 
@@ -64,6 +81,17 @@ def open_film(file: BinaryIO) -> tuple[InputContainer, VideoStream]:
     except RejectedInputError:
         container.close()
         raise
+
+
+def _end_of_data(descriptor: int) -> int:
+    end = 0
+    try:
+        while True:
+            end = os.lseek(descriptor, os.lseek(descriptor, end, os.SEEK_DATA), os.SEEK_HOLE)
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # a file system that knows of no holes
+            return os.fstat(descriptor).st_size
+    return end
 
 
 def raise_if_medium_failed(error: Exception) -> None:

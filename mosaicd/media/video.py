@@ -16,6 +16,7 @@ from mosaicd.media.streams import (
     KNOWS_EACH_TRACK,
     LEADS_TO_FRAMES,
     LONGEST_FRAME_SECONDS,
+    FilmFile,
     Projector,
     declared_seconds,
     frame_seconds,
@@ -86,7 +87,7 @@ class VideoReader:
         self.is_encrypted = False
         # FFmpeg is given the open file: it takes some names for addresses, and cannot take every name.
         try:
-            self._file = path.open("rb")
+            self._file = FilmFile(path)
         except OSError as error:
             message = f"the video cannot be read: {error.strerror}"
             raise TransientError(message) from error

@@ -5,6 +5,7 @@ import errno
 import io
 import itertools
 import math
+import os
 import random
 import struct
 from fractions import Fraction
@@ -21,6 +22,8 @@ from PIL import Image
 from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.imaging import PixelArray
 from mosaicd.imaging.color import mean_color_difference
+from mosaicd.media import video
+from mosaicd.media.streams import FilmFile
 from mosaicd.media.video import Sample, VideoReader
 from tests import films
 
@@ -449,7 +452,7 @@ def test_scattered_bit_rot_never_does_worse_than_a_rejection(tmp_path: Path, nam
             assert len(list(film.samples())) < 3700
 
 
-class FailingFile(io.FileIO):
+class FailingFile(FilmFile):
     """A file on a medium that goes away after a while."""
 
     reads = 0
@@ -458,14 +461,51 @@ class FailingFile(io.FileIO):
         self.reads += 1
         if self.reads > 3:
             raise OSError(errno.EIO, "Input/output error")
-        return super().read(size) or b""
+        return super().read(size)
 
 
 def test_failing_medium_is_no_fault_of_the_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = films.encode(tmp_path / "film.mkv", films.pan("astronaut", 90, width=640, height=360))
-    monkeypatch.setattr(Path, "open", lambda self, _mode: FailingFile(self))
+    monkeypatch.setattr(video, "FilmFile", FailingFile)
     with pytest.raises(TransientError, match="cannot be read: Input/output error"):
         samples(path)
+
+
+@pytest.mark.parametrize("name", ["film.mkv", "film.avi", "film.mp4", "film.ts"])
+def test_film_ends_where_only_a_hole_follows(tmp_path: Path, name: str) -> None:
+    codec = "mpeg4" if name == "film.avi" else "libx264"
+    path = films.encode(tmp_path / name, films.pan("astronaut", 30), codec=codec)
+    whole = identity(samples(path))
+    os.truncate(path, 10**12)
+    assert identity(samples(path)) == whole
+
+
+def test_hole_in_the_middle_of_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "holes"
+    with path.open("wb") as file:
+        file.write(b"data")
+        file.seek(1_000_000)
+        file.write(b"more")
+        file.truncate(3_000_000)
+    with FilmFile(path) as film:
+        content = film.read()
+        assert 1_000_004 <= len(content) < 1_100_000
+        assert content.rstrip(b"\0") == b"data".ljust(1_000_000, b"\0") + b"more"
+        assert film.read(10) == b""
+        film.seek(999_999)
+        assert film.read(3) == b"\0mo"
+
+
+def test_file_system_that_knows_of_no_holes_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "film"
+    path.write_bytes(b"data")
+
+    def refuse(*_: int) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "lseek", refuse)
+    with FilmFile(path) as film:
+        assert film.read() == b"data"
 
 
 def test_missing_file_is_tried_again_later(tmp_path: Path) -> None:
