@@ -14,7 +14,7 @@ from typing import IO, Any
 import structlog
 
 from mosaicd import __version__
-from mosaicd.errors import MosaicdError, Need, ObstructedError, SettingsError
+from mosaicd.errors import CorruptStateError, MosaicdError, Need, ObstructedError, SettingsError
 from mosaicd.foreman import Foreman
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.watcher import InboxWatcher
@@ -337,7 +337,7 @@ def lock(database: Path, *, pause: Callable[[float], None] = time.sleep) -> IO[s
         file = database.with_name(f"{database.name}.lock").open("w")
     except OSError as error:
         message = f"the folder of the database, {database.parent}, cannot be written: {error.strerror}"
-        raise SettingsError(message) from error
+        raise CorruptStateError(message) from error
     for tries_left in reversed(range(_LOCK_TRIES)):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

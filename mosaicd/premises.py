@@ -91,12 +91,13 @@ class Premises:
         now, mounted = time.monotonic(), mounted_now()
         for need in Need:
             closure = self._closures.get(need)
-            absence = self._absence(need, mounted) if self._is_used(need) else None
+            is_used = need is not Need.ARCHIVE or self.settings.originals is Originals.ARCHIVE
+            absence = self._absence(need, mounted) if is_used else None
             if absence is not None:
                 self._close(need, absence, LEAST_BYTES)
             elif closure is None:
                 continue
-            elif need is Need.INBOX or (closure.is_on_trial and now >= closure.look_at):
+            elif need is Need.INBOX or not is_used or (closure.is_on_trial and now >= closure.look_at):
                 self._open(need)
             elif now >= closure.look_at:
                 closure.look_at = now + self.settings.retry_seconds
@@ -143,9 +144,6 @@ class Premises:
     def _open(self, need: Need) -> None:
         seconds = time.monotonic() - self._closures.pop(need).since
         log.info("work_resumed", needs=need, place=str(self._places[need]), paused_seconds=round(seconds, 1))
-
-    def _is_used(self, need: Need) -> bool:
-        return need is not Need.ARCHIVE or self.settings.originals is Originals.ARCHIVE
 
     def _absence(self, need: Need, mounted: frozenset[str]) -> str | None:
         """In words, if something is not there any more, or is not what it was: cheap enough for every step."""

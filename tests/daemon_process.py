@@ -81,8 +81,12 @@ class DaemonProcess:
     def run_until_idle(self) -> int:
         """Run it with --until-idle; the exit code."""
         self.start("--until-idle")
+        return self.wait(seconds=PATIENCE_SECONDS * 3)
+
+    def wait(self, *, seconds: float = PATIENCE_SECONDS) -> int:
+        """Wait until it ends by itself; the exit code."""
         assert self._process is not None
-        return self._process.wait(PATIENCE_SECONDS * 3)
+        return self._process.wait(seconds)
 
     def environment(self) -> dict[str, str]:
         """A person's environment with an empty home."""

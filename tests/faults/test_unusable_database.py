@@ -13,6 +13,8 @@ from mosaicd.errors import CorruptStateError, Need, ObstructedError
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
 from mosaicd.store.models import Library
+from tests.daemon_process import DaemonProcess
+from tests.faults.workplace import drop_photo, furnished, mount, small_disk
 from tests.stores import new_database
 
 
@@ -105,3 +107,49 @@ def descriptors_below(folder: Path) -> list[int]:
         for number, name in names.items()
         if name.startswith(f"{folder}/") and not name.endswith("-shm")
     ]
+
+
+def failure(daemon: DaemonProcess) -> str:
+    """Why the daemon has ended; it said so in one line."""
+    (failed,) = daemon.events("daemon_failed")
+    assert daemon.events("raw") == []
+    return str(failed["why"])
+
+
+def test_daemon_ends_with_code_5_over_a_database_that_is_damaged_while_it_works(tmp_path: Path) -> None:
+    with furnished(tmp_path) as daemon:
+        daemon.wait_for("daemon_ready")
+        size = daemon.database.stat().st_size
+        with daemon.database.open("r+b") as file:
+            file.seek(8192)
+            file.write(os.urandom(size - 8192))
+        drop_photo(daemon, "cat.png")
+        assert daemon.wait() == 5
+    assert failure(daemon) == (
+        f"the database {daemon.database} cannot be used: database disk image is malformed"
+    )
+    assert (daemon.inbox / "cat.png").exists()
+
+
+def test_daemon_does_not_start_on_a_read_only_disk_and_ends_with_code_5(tmp_path: Path) -> None:
+    daemon = furnished(tmp_path)
+    state = daemon.database.parent
+    with small_disk(state):
+        mount("-o", "remount,ro", state)
+        assert daemon.run_until_idle() == 5
+    assert failure(daemon) == f"the folder of the database, {state}, cannot be written: Read-only file system"
+
+
+def test_database_that_is_read_only_for_a_while_is_waited_for(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with small_disk(state):
+        database = new_database(state / "store.sqlite3")
+        add(database)
+        database.close()
+        mount("-o", "remount,ro", state)
+        with pytest.raises(ObstructedError, match="cannot be used just now"):
+            add(database, "zoo")
+        mount("-o", "remount,rw", state)
+        add(database, "zoo")
+        assert libraries(database) == ["family", "zoo"]
+        database.close()
