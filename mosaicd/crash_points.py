@@ -70,9 +70,13 @@ class CrashPoint(StrEnum):
     """A mosaic, its charges and its name are in the store. It is rendered as recorded; nothing is charged again."""
     REPORT_PUBLISHED = "report published"
     """The report stands in the outbox, alone. The image follows; if the job comes to nothing, the report goes."""
+    PAGE_PUBLISHED = "page published"
+    """Report and page stand in the outbox without the image. As above."""
     IMAGE_PUBLISHED = "image published"
     """The image stands in the outbox, and the store does not know. It is replaced by itself; if the job comes to
     nothing, the mosaic counts as published."""
+    GALLERY_WRITTEN = "gallery written"
+    """The gallery shows a mosaic of which the store does not know that it is published. As above."""
     MOSAIC_MARKED_PUBLISHED = "mosaic marked published"
     """The store knows that the mosaic is published. Its job is taken back, finds that, and ends."""
     MOSAIC_WITHDRAWN = "mosaic withdrawn"

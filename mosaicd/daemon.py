@@ -18,6 +18,7 @@ from mosaicd.errors import CorruptStateError, MosaicdError, Need, ObstructedErro
 from mosaicd.foreman import Foreman
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.watcher import InboxWatcher
+from mosaicd.intake.welcome import leave_welcome
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.workers import Worker
 from mosaicd.logs import configure_logs
@@ -25,6 +26,7 @@ from mosaicd.media.files import clear_staging, make_folder
 from mosaicd.pipelines.orders import MosaicWork, SpliceWork
 from mosaicd.retention import Retention
 from mosaicd.settings import Settings
+from mosaicd.standings import Standings
 from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind, JobState
 from mosaicd.systemd import Notifier
@@ -96,6 +98,7 @@ class Daemon:
                 JobKind.MOSAIC: Worker("mosaic", MosaicWork(self._database.path)),
             }
             self._foreman = Foreman(settings, self._database, self._queue, self._admission, workers)
+            self._standings = Standings(settings, self._queue, self._foreman)
             self._retention = Retention(settings, self._database)
             self._watcher = InboxWatcher(folders.inbox, self._wake, watching=settings.watching)
             self._resources = resources.pop_all()
@@ -154,6 +157,7 @@ class Daemon:
                 self._notifier.stopping()
                 self._watcher.stop()
                 self._foreman.stop()
+                self._standings.stop()
                 signal.set_wakeup_fd(-1)
                 log.info("daemon_stopped")
 
@@ -171,6 +175,7 @@ class Daemon:
                 self._notifier.progressing()
                 if self._must_stop:
                     return
+            self._standings.recover()
             self._has_recovered = True
         if premises.is_open(Need.INBOX):
             self._look()
@@ -192,6 +197,7 @@ class Daemon:
         if start < self._recheck_at:
             return
         self._foreman.recheck_waiting()
+        self._standings.tell()
         end = time.monotonic()
         self._may_recheck_at = end + _RECHECK_REST * (end - start)
         self._recheck_at = max(end + _RECHECK_SECONDS, self._may_recheck_at)
@@ -286,7 +292,7 @@ class Daemon:
                 log.warning("restart_needed", settings=", ".join(changed))
             self._settings = settings.model_copy(update=fixed)
             self._foreman.apply(self._settings)
-            self._retention.settings = self._settings
+            self._standings.settings = self._retention.settings = self._settings
             self._watcher.watching = self._settings.watching
             configure_logs(self._settings.log_format, self._settings.log_level)
             log.info("settings_reloaded")
@@ -313,12 +319,15 @@ def prepare_folders(settings: Settings) -> None:
     """
     folders = settings.folders
     paths = [folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.staging]
+    is_new = not folders.inbox.exists()
     for path in [*paths, settings.database_path.parent]:
         try:
             make_folder(path)
         except OSError as error:
             message = f"the folder {path} cannot be made: {error.strerror}"
             raise SettingsError(message) from error
+    if is_new:
+        leave_welcome(folders.inbox)
     for path in (folders.outbox, folders.rejected):
         if path.stat().st_dev != folders.staging.stat().st_dev:
             message = (

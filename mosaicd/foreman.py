@@ -44,6 +44,15 @@ class _Desk:
     share_done: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtHand:
+    """A job that is being worked on: how much of it is done, 0 to 1, and for how long."""
+
+    ticket: Ticket
+    share_done: float
+    seconds: float
+
+
 class Foreman:
     """Keeps each worker busy.
 
@@ -101,13 +110,21 @@ class Foreman:
         """Go by these settings from the next job on."""
         self._settings = self._books.settings = self._room.settings = self.premises.settings = settings
 
+    def at_hand(self) -> list[AtHand]:
+        """The jobs that are being worked on."""
+        now = time.monotonic()
+        return [
+            AtHand(ticket=desk.ticket, share_done=desk.share_done, seconds=now - desk.started)
+            for desk in self._desks
+            if desk.ticket is not None
+        ]
+
     def doing(self) -> str:
         """What is being done, in words."""
         words = {JobKind.SPLICE: "splicing", JobKind.MOSAIC: "making a mosaic of"}
         parts = [
-            f"{words[desk.kind]} {printable(desk.ticket.path)} ({desk.share_done:.0%})"
-            for desk in self._desks
-            if desk.ticket is not None
+            f"{words[each.ticket.kind]} {printable(each.ticket.path)} ({each.share_done:.0%})"
+            for each in self.at_hand()
         ]
         return ", ".join(parts) or "waiting for files"
 
@@ -247,6 +264,9 @@ class Foreman:
             penalty_half_life_days=library.penalty_half_life_days,
             photo_pixels_limit=self._settings.photo_pixels_limit,
             mosaic_pixels_limit=self._settings.mosaic_pixels_limit,
+            page_bytes_limit=int(self._settings.page_megabytes_limit * 1e6),
+            library=ticket.library,
+            gallery_folder=place_of(ticket.path).folder if self._settings.gallery else None,
             outbox=folders.outbox,
             outbox_mounts=self.premises.mounts[Need.OUTBOX],
             staging=folders.staging,

@@ -136,6 +136,19 @@ class Settings(LibrarySettings, BaseSettings):
     mosaic_pixels_limit: Annotated[
         int, Field(ge=1, description="Photos whose mosaic would have more pixels are rejected.")
     ] = 150_000_000
+    gallery: Annotated[
+        bool, Field(description="Whether index.html in the outbox shows each library's mosaics.")
+    ] = True
+    status_files: Annotated[
+        bool,
+        Field(description="Whether NAME.status.txt in the outbox tells how a file fares that takes longer."),
+    ] = True
+    page_megabytes_limit: Annotated[
+        float,
+        Field(
+            ge=0, description="The page beside each mosaic is no larger; its pictures give way. 0: no pages."
+        ),
+    ] = 16.0
     attempts_limit: Annotated[
         int, Field(ge=1, description="A file at which the program failed so often is rejected.")
     ] = 2

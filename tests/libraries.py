@@ -44,8 +44,8 @@ def varied_squares(count: int, *, seed: int, edge: int = 64) -> Iterator[PixelAr
         yield np.clip(square * light, 0, 255).astype(np.uint8)
 
 
-def fill_library(database: Database, *, name: str, tiles: int, seed: int = 1) -> int:
-    """Put so many tiles into a library, as one film's; the library's number."""
+def fill_library(database: Database, *, name: str, tiles: int, seed: int = 1, edge: int = 64) -> int:
+    """Put so many tiles of `edge` pixels into a library, as one film's; the library's number."""
     with database.write() as session:
         library = library_named(session, name, now=time.time())
         source = find_or_add_source(
@@ -57,7 +57,7 @@ def fill_library(database: Database, *, name: str, tiles: int, seed: int = 1) ->
             sample_interval_seconds=1,
             now=time.time(),
         )
-    squares = varied_squares(tiles, seed=seed)
+    squares = varied_squares(tiles, seed=seed, edge=edge)
     for start in range(0, tiles, _BATCH):
         batch = list(itertools.islice(squares, _BATCH))
         reduced = subcells(np.stack(batch))

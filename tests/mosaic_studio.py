@@ -26,6 +26,7 @@ class MosaicStudio:
     library_id: int
     folder: Path
     picture: str
+    page_bytes_limit: int = 0
 
     def __post_init__(self) -> None:
         self.pipeline = MosaicPipeline(self.database.path)
@@ -60,6 +61,9 @@ class MosaicStudio:
             penalty_half_life_days=30,
             photo_pixels_limit=10**8,
             mosaic_pixels_limit=10**8,
+            page_bytes_limit=self.page_bytes_limit,
+            library="default",
+            gallery_folder="" if self.page_bytes_limit else None,
             outbox=self.folder / "outbox",
             outbox_mounts=mounts_of(self.folder / "outbox", mounted_now()),
             staging=self.folder / "staging",

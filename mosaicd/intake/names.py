@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from mosaicd.intake.welcome import WELCOME_FILE
 from mosaicd.media.files import printable
 
 DEFAULT_LIBRARY = "default"
 TILES_FOLDER = "tiles"
 APPEARANCE_FILE = "mosaic.toml"
 
-_IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
+_IGNORED_NAMES = frozenset({WELCOME_FILE.casefold(), "thumbs.db", "desktop.ini", "@eadir", "__macosx"})
 _IGNORED_SUFFIXES = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".!sync", ".bts", "~")
 _FOLDERS_REMEMBERED = 4096
 _CONFLICT = re.compile(r"\.sync-conflict-|_conflict-|conflicted copy", re.IGNORECASE)

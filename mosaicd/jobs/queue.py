@@ -151,6 +151,15 @@ class JobQueue:
         """Every job in one of these states, oldest first."""
         return self._tickets(Job.state.in_(states))
 
+    def first_active(self, limit: int) -> list[Ticket]:
+        """The oldest jobs that have not ended, up to so many."""
+        return self._tickets(Job.state.in_(ACTIVE_STATES), limit=limit)
+
+    def paths_ended_since(self, time: float) -> list[str]:
+        """Where the files of jobs stood that have ended since then, in seconds since 1970."""
+        with self._database.read() as session:
+            return list(session.scalars(select(Job.path).where(Job.ended_at >= time)))
+
     def first_splices(self, library_ids: Collection[int]) -> dict[int, tuple[str, float]]:
         """For each library the file of the active splice job that was seen first, and when; if there is any."""
         if not library_ids:

@@ -36,15 +36,21 @@ def report_path(stem: str) -> str:
     return f"{stem}.mosaic.json"
 
 
+def page_path(stem: str) -> str:
+    """Path of a mosaic's page, relative to the outbox."""
+    return f"{stem}.mosaic.html"
+
+
 def is_stem_taken(outbox: Path, stem: str) -> bool:
     """Whether any of the files that a mosaic of this stem would have stands in the outbox already."""
-    names = [report_path(stem), *(image_path(stem, each) for each in OutputFormat)]
+    names = [report_path(stem), page_path(stem), *(image_path(stem, each) for each in OutputFormat)]
     return any(os.path.lexists(outbox / name) for name in names)
 
 
 def publish(
     mosaic: PixelArray,
     report: dict[str, Any],
+    page: bytes | None,
     *,
     outbox: Path,
     staging: Path,
@@ -64,6 +70,9 @@ def publish(
     data = json.dumps(report, ensure_ascii=True, separators=(",", ":")).encode()
     write_whole(outbox / report_path(stem), data, staging=staging)
     passed(CrashPoint.REPORT_PUBLISHED)
+    if page is not None:
+        write_whole(outbox / page_path(stem), page, staging=staging)
+        passed(CrashPoint.PAGE_PUBLISHED)
     write_image(
         mosaic,
         outbox / image_path(stem, output_format),

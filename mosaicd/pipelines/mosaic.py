@@ -26,8 +26,9 @@ from mosaicd.media.photo import read_photo, require_photo_size
 from mosaicd.pipelines.appearance import Appearance, appearance_over
 from mosaicd.pipelines.content import hash_of_content
 from mosaicd.pipelines.libraries import LibraryEngines
+from mosaicd.pipelines.mosaic_page import page_of
 from mosaicd.pipelines.orders import MosaicOrder
-from mosaicd.pipelines.publishing import publish_mosaic, require_outbox
+from mosaicd.pipelines.publishing import publish_mosaic, require_outbox, show_in_gallery
 from mosaicd.pipelines.report import figures_to_keep, placement_in_words
 from mosaicd.store.database import Database
 from mosaicd.store.history import Histories
@@ -118,8 +119,11 @@ class MosaicPipeline:
         with stages.stage("measuring", share=0.7):
             figures = {**asdict(repetition(placement.tiles)), **asdict(closeness(image, photo, grid))}
         report = self._report(order, mosaic, placement, figures, stages)
+        with stages.stage("making its page", share=0.8):
+            page = self._page(order, image, photo, grid, report)
         with stages.stage("writing", share=0.9):
-            publish_mosaic(order, mosaic.stem, appearance, image, report)
+            publish_mosaic(order, mosaic.stem, appearance, image, report, page)
+            show_in_gallery(self._database, order, mosaic, image)
         return Done(facts=_facts(self._finish(mosaic, report, stages)), appearance_complaint=complaint)
 
     def _recorded(self, order: MosaicOrder) -> Mosaic | None:
@@ -220,6 +224,26 @@ class MosaicPipeline:
                 "settings": mosaic.settings,
                 "placement": placement_in_words(session, placement),
             }
+
+    def _page(
+        self,
+        order: MosaicOrder,
+        image: PixelArray,
+        photo: PixelArray,
+        grid: CellGrid,
+        report: dict[str, Any],
+    ) -> bytes | None:
+        if order.page_bytes_limit == 0:
+            return None
+        with self._database.read() as session:
+            return page_of(
+                session,
+                image=image,
+                photo=photo,
+                grid=grid,
+                report=report,
+                bytes_limit=order.page_bytes_limit,
+            )
 
     def _finish(self, mosaic: Mosaic, report: dict[str, Any], stages: _Stages) -> Mosaic:
         """Note that the mosaic is published, and its figures."""

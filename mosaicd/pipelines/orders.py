@@ -53,6 +53,8 @@ class MosaicOrder:
         The library's ``mosaic.toml``, whether there is one or not.
     outbox_mounts : Mounts
         The file systems of the outbox, without which nothing must be written there.
+    gallery_folder : str or None
+        Where in the outbox the library's gallery is kept, if one is.
     """
 
     job_id: int
@@ -65,6 +67,9 @@ class MosaicOrder:
     penalty_half_life_days: float
     photo_pixels_limit: int
     mosaic_pixels_limit: int
+    page_bytes_limit: int
+    library: str
+    gallery_folder: str | None
     outbox: Path
     outbox_mounts: Mounts
     staging: Path

@@ -1,7 +1,9 @@
 """Publishing a mosaic: into an outbox that is there and takes it, or another time."""
 
+import contextlib
 from typing import Any
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import Need, ObstructedError
 from mosaicd.imaging import PixelArray
 from mosaicd.media.files import printable
@@ -9,7 +11,10 @@ from mosaicd.media.mounts import mounted_now
 from mosaicd.media.outbox import publish
 from mosaicd.media.room import is_full, require_room
 from mosaicd.pipelines.appearance import Appearance
+from mosaicd.pipelines.gallery import thumbnail_of, update_gallery
 from mosaicd.pipelines.orders import MosaicOrder
+from mosaicd.store.database import Database
+from mosaicd.store.models import Mosaic
 
 
 def require_outbox(order: MosaicOrder) -> None:
@@ -24,14 +29,20 @@ def require_outbox(order: MosaicOrder) -> None:
 
 
 def publish_mosaic(
-    order: MosaicOrder, stem: str, appearance: Appearance, image: PixelArray, report: dict[str, Any]
+    order: MosaicOrder,
+    stem: str,
+    appearance: Appearance,
+    image: PixelArray,
+    report: dict[str, Any],
+    page: bytes | None,
 ) -> None:
-    """Let a mosaic and its report appear in the outbox; ObstructedError if they cannot be written just now."""
+    """Let a mosaic and its companions appear in the outbox; ObstructedError if they cannot be written just now."""
     require_outbox(order)
     try:
         publish(
             image,
             report,
+            page,
             outbox=order.outbox,
             staging=order.staging,
             stem=stem,
@@ -40,6 +51,23 @@ def publish_mosaic(
         )
     except OSError as error:
         raise _obstructed(order, error) from error
+
+
+def show_in_gallery(database: Database, order: MosaicOrder, mosaic: Mosaic, image: PixelArray) -> None:
+    """Show a mosaic in the gallery; where that cannot be written, the mosaic stands in the outbox all the same."""
+    if order.gallery_folder is None:
+        return
+    with contextlib.suppress(OSError):
+        update_gallery(
+            database,
+            mosaic,
+            thumbnail_of(image),
+            folder=order.gallery_folder,
+            library=order.library,
+            outbox=order.outbox,
+            staging=order.staging,
+        )
+    passed(CrashPoint.GALLERY_WRITTEN)
 
 
 def _obstructed(order: MosaicOrder, why: OSError | str) -> ObstructedError:

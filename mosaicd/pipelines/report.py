@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mosaicd.media.files import printable
-from mosaicd.store.models import Source
+from mosaicd.store.models import Source, SourceKind
 from mosaicd.store.mosaics import StoredPlacement
 from mosaicd.store.tiles import origins
 
@@ -23,17 +23,19 @@ def placement_in_words(session: Session, placement: StoredPlacement) -> dict[str
     Returns
     -------
     dict
-        ``sources``: name of each source by its number. ``tiles``: for each distinct tile its number, its
-        source's number, its time in seconds and its crop. ``cells``: for each cell, row by row, its place in
-        ``tiles``. ``mirrored``: the cells whose tile is mirrored. ``corrections``: for each cell what was added
-        to L*, a*, b* and what their spread was multiplied by.
+        ``sources``: name of each source by its number. ``photo_sources``: which of them are photos.
+        ``tiles``: for each distinct tile its number, its source's number, its time in seconds and its crop.
+        ``cells``: for each cell, row by row, its place in ``tiles``. ``mirrored``: the cells whose tile is
+        mirrored. ``corrections``: for each cell what was added to L*, a*, b* and what their spread was
+        multiplied by.
     """
     distinct, cells = np.unique(placement.tiles, return_inverse=True)
     found = origins(session, distinct.tolist())
     numbers = sorted({source for source, _, _ in found.values()})
-    names = session.execute(select(Source.id, Source.name).where(Source.id.in_(numbers)))
+    sources = session.execute(select(Source.id, Source.name, Source.kind).where(Source.id.in_(numbers))).all()
     return {
-        "sources": {number: printable(name) for number, name in names},
+        "sources": {number: printable(name) for number, name, _ in sources},
+        "photo_sources": [number for number, _, kind in sources if kind is SourceKind.PHOTO],
         "tiles": [
             [tile, source, time / 1e6, crop]
             for tile in distinct.tolist()

@@ -249,6 +249,15 @@ class MosaicPlacement(Base):
     """float16, four a cell: what is added to L*, a* and b*, and what their spread is multiplied by."""
 
 
+class MosaicThumbnail(Base):
+    """A mosaic small enough for a gallery."""
+
+    __tablename__ = "mosaic_thumbnail"
+
+    mosaic_id: Mapped[int] = mapped_column(ForeignKey("mosaic.id"), primary_key=True)
+    jpeg: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class TileUse(Base):
     """An event: a mosaic used a tile so many times. The penalty history is the sum of these."""
 

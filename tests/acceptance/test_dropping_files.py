@@ -303,7 +303,7 @@ def test_any_name_works(tmp_path: Path, name: str) -> None:
     shutil.copy(portrait_photos(tmp_path)[2], daemon.inbox / name)
     assert daemon.run_until_idle() == 0
     assert (daemon.archive / name).exists()
-    assert len(list(daemon.outbox.iterdir())) == 2
+    assert len(list(daemon.outbox.glob("*.mosaic.*"))) == 3
 
 
 def test_two_daemons_do_not_share_a_database(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.daemon_process import DaemonProcess
 
-IMAGE, REPORT, REASON = ".mosaic.jpg", ".mosaic.json", ".reason.txt"
+IMAGE, PAGE, REPORT, REASON = ".mosaic.jpg", ".mosaic.html", ".mosaic.json", ".reason.txt"
 _STATE = {"", ".lock", "-wal", "-shm"}
 
 
@@ -114,9 +114,10 @@ def _is_whole(image: Path, *, edge: int) -> bool:
 
 
 def _left(daemon: DaemonProcess, originals: set[str], stems: set[str]) -> set[Path]:
-    outbox = {daemon.outbox / f"{stem}{ending}" for stem in stems for ending in (IMAGE, REPORT)}
+    outbox = {daemon.outbox / f"{stem}{ending}" for stem in stems for ending in (IMAGE, PAGE, REPORT)}
     expected = {
         *outbox,
+        *(path.with_name("index.html") for path in outbox),
         *(place / path for place in (daemon.inbox, daemon.archive) for path in originals),
         *(daemon.rejected / path for path in originals),
         *(daemon.rejected / f"{path}{REASON}" for path in originals if (daemon.rejected / path).exists()),

@@ -20,7 +20,7 @@ from tests.daemon_process import DaemonProcess
 from tests.faults.aftermath import Aftermath, aftermath, require_sound
 from tests.faults.killed_at import HOLDING_NAMES
 from tests.faults.programs import Programs
-from tests.faults.workplace import QUICK, drop_photo, furnished, mosaics, outbox
+from tests.faults.workplace import MADE_OF_CAT, QUICK, drop_photo, furnished, mosaics, outbox
 from tests.upgrades import small_store
 
 KILLED = -signal.SIGKILL
@@ -39,9 +39,11 @@ PHOTO_POINTS: list[Point] = [
 ]
 LATER_PHOTO_POINTS: list[Point] = [
     CrashPoint.REPORT_PUBLISHED,
+    CrashPoint.PAGE_PUBLISHED,
     (CrashPoint.FILE_SYNCED, 2),
     (CrashPoint.FILE_APPEARED, 2),
     CrashPoint.IMAGE_PUBLISHED,
+    CrashPoint.GALLERY_WRITTEN,
     CrashPoint.MOSAIC_MARKED_PUBLISHED,
     CrashPoint.STAGING_CLEARED,
     CrashPoint.JOB_TAKEN_BACK,
@@ -62,7 +64,9 @@ WORKER_POINTS: list[Point] = [
     CrashPoint.PLACEMENT_RECORDED,
     (CrashPoint.FILE_STAGED, 2),
     CrashPoint.REPORT_PUBLISHED,
+    CrashPoint.PAGE_PUBLISHED,
     CrashPoint.IMAGE_PUBLISHED,
+    CrashPoint.GALLERY_WRITTEN,
     CrashPoint.MOSAIC_MARKED_PUBLISHED,
 ]
 
@@ -181,7 +185,7 @@ def test_retention_that_is_killed_goes_on_at_the_next_start(house: House) -> Non
     assert list(house.daemon.archive.iterdir()) == []
     assert house.daemon.query("SELECT COUNT(*) FROM mosaic_placement") == [(0,)]
     assert house.daemon.query("SELECT COUNT(*) FROM job WHERE original_gone_at IS NULL") == [(0,)]
-    assert len(outbox(house.daemon)) == 4
+    assert len(outbox(house.daemon)) == 6
 
 
 def test_film_becomes_tiles_once_wherever_the_daemon_is_killed(house: House) -> None:
@@ -279,7 +283,7 @@ def test_mosaic_whose_photo_goes_after_its_image_was_published_counts_as_publish
     house.kill_at(CrashPoint.IMAGE_PUBLISHED)
     (house.daemon.inbox / "cat.png").unlink()
     assert house.run() == 0
-    assert outbox(house.daemon) == ["cat.mosaic.jpg", "cat.mosaic.json"]
+    assert outbox(house.daemon) == MADE_OF_CAT
     assert mosaics(house.daemon) == [("cat", True)]
     assert house.run("status") == 0
 

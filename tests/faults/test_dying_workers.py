@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.daemon_process import wait_until
 from tests.faults.workplace import (
     FILM_SECONDS,
+    MADE_OF_CAT,
     drop_film,
     drop_photo,
     furnished,
@@ -44,7 +45,7 @@ def test_photo_whose_worker_is_killed_in_the_middle_has_its_mosaic_at_the_next_a
         assert daemon.terminate() == 0
     assert [event["attempt"] for event in daemon.events("job_started")] == [1, 2]
     assert mosaics(daemon) == [("cat", True)]
-    assert outbox(daemon) == ["cat.mosaic.jpg", "cat.mosaic.json"]
+    assert outbox(daemon) == MADE_OF_CAT
 
 
 def test_photo_over_which_the_worker_dies_twice_is_put_aside_and_the_next_is_done(tmp_path: Path) -> None:

@@ -86,8 +86,8 @@ def require_mosaics(daemon: DaemonProcess, folder: Path) -> None:
     assert sorted(mosaics(daemon)) == sorted((name.removesuffix(".png"), True) for name in NAMES)
     assert len(daemon.events("mosaic_published")) == len(NAMES)
     stems = [name.removesuffix(".png") for name in NAMES]
-    wanted = {f"{stem}.mosaic.{ending}" for stem in stems for ending in ("jpg", "json")}
-    assert {path.name for path in folder.iterdir()} == wanted
+    wanted = {f"{stem}.mosaic.{ending}" for stem in stems for ending in ("html", "jpg", "json")}
+    assert {path.name for path in folder.iterdir()} == wanted | {"index.html"}
     for name in NAMES:
         assert (daemon.archive / name).read_bytes() == (PHOTOS / PHOTO).read_bytes()
 

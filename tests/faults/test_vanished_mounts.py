@@ -117,4 +117,4 @@ def test_inbox_that_is_removed_and_made_again_on_the_same_disk_is_used(tmp_path:
         drop_film(daemon, seconds=20)
         daemon.wait_for("mosaic_published")
         assert daemon.terminate() == 0
-    assert outbox(daemon) == ["dog.mosaic.jpg", "dog.mosaic.json"]
+    assert outbox(daemon) == ["dog.mosaic.html", "dog.mosaic.jpg", "dog.mosaic.json"]

@@ -18,9 +18,11 @@ from tests.daemon_process import DaemonProcess, wait_until
 from tests.libraries import PHOTOS, fill_library
 from tests.stores import new_database
 
+MADE_OF_CAT = ["cat.mosaic.html", "cat.mosaic.jpg", "cat.mosaic.json"]
 QUICK = {
     "cells_on_long_side": 24,
     "tile_edge_pixels": 16,
+    "page_megabytes_limit": 0.5,
     "minimum_tiles": 20,
     "settle_seconds": 0.2,
     "retry_seconds": 0.3,
@@ -96,8 +98,8 @@ def mosaics(daemon: DaemonProcess) -> list[tuple[str, bool]]:
 
 
 def outbox(daemon: DaemonProcess) -> list[str]:
-    """What is in the outbox."""
-    return sorted(path.name for path in daemon.outbox.iterdir())
+    """What has been made of photos, without the gallery and word of what is under way."""
+    return sorted(path.name for path in daemon.outbox.iterdir() if ".mosaic." in path.name)
 
 
 @contextlib.contextmanager

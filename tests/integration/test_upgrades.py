@@ -145,12 +145,8 @@ def test_daemon_works_on_what_an_older_one_left(tmp_path: Path) -> None:
     drop_photo(daemon, "queued.jpg")
     assert daemon.run_until_idle() == 0
     assert len(daemon.events("database_upgraded")) == (len(DUMPS) > 1)
-    assert sorted(path.name for path in daemon.outbox.iterdir()) == [
-        "cat (3).mosaic.jpg",
-        "cat (3).mosaic.json",
-        "queued.mosaic.jpg",
-        "queued.mosaic.json",
-    ]
+    images = sorted(path.name for path in daemon.outbox.glob("*.jpg"))
+    assert images == ["cat (3).mosaic.jpg", "queued.mosaic.jpg"]
     states = daemon.query("SELECT state, COUNT(*) FROM job GROUP BY 1 ORDER BY 1")
     assert dict(states).keys() <= {"done", "rejected", "withdrawn"}
 

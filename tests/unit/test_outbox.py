@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 from mosaicd.imaging import PixelArray
 from mosaicd.media.files import NAME_BYTES_LIMIT, signature
 from mosaicd.media.formats import OutputFormat
-from mosaicd.media.outbox import image_path, is_stem_taken, publish, report_path, stems
+from mosaicd.media.outbox import image_path, is_stem_taken, page_path, publish, report_path, stems
 
 photo_names = (
     st.binary(min_size=1, max_size=NAME_BYTES_LIMIT)
@@ -38,6 +38,7 @@ def publish_in(folder: Path, mosaic: PixelArray, stem: str, output_format: Outpu
     publish(
         mosaic,
         {"rows": 2},
+        b"<!doctype html>",
         outbox=folder / "outbox",
         staging=folder / "staging",
         stem=stem,
@@ -67,7 +68,7 @@ def test_photos_that_differ_in_their_suffix_alone_want_the_same_stem() -> None:
 @given(photo_names)
 def test_every_companion_of_a_mosaic_fits_into_a_name(photo: str) -> None:
     for stem in islice(stems(photo), 12):
-        for path in (report_path(stem), *(image_path(stem, each) for each in OutputFormat)):
+        for path in (report_path(stem), page_path(stem), *(image_path(stem, each) for each in OutputFormat)):
             assert len(os.fsencode(path)) + len(".reason.txt") <= NAME_BYTES_LIMIT
 
 
@@ -77,10 +78,10 @@ def test_photos_of_different_names_want_different_stems(first: str, second: str)
     assert first_stem(first) != first_stem(second)
 
 
-@pytest.mark.parametrize("name", ["cat.mosaic.jpg", "cat.mosaic.webp", "cat.mosaic.png", "cat.mosaic.json"])
-def test_stem_is_taken_by_any_of_its_files(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "png", "json", "html"])
+def test_stem_is_taken_by_any_of_its_files(tmp_path: Path, suffix: str) -> None:
     assert not is_stem_taken(tmp_path, "cat")
-    (tmp_path / name).touch()
+    (tmp_path / f"cat.mosaic.{suffix}").touch()
     assert is_stem_taken(tmp_path, "cat")
     assert not is_stem_taken(tmp_path, "ca")
 
@@ -94,7 +95,7 @@ def test_stem_is_taken_by_a_link_that_leads_nowhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("output_format", OutputFormat)
-def test_image_and_report_appear_in_the_folder_of_the_photo(
+def test_image_page_and_report_appear_in_the_folder_of_the_photo(
     tmp_path: Path, mosaic: PixelArray, output_format: OutputFormat
 ) -> None:
     path = publish_in(tmp_path, mosaic, "family/cat", output_format)
@@ -105,6 +106,7 @@ def test_image_and_report_appear_in_the_folder_of_the_photo(
     assert difference < (0.1 if output_format is OutputFormat.PNG else 3)
     assert "sRGB" in ImageCms.getProfileDescription(profile)
     assert json.loads((tmp_path / "outbox/family/cat.mosaic.json").read_text()) == {"rows": 2}
+    assert (tmp_path / "outbox/family/cat.mosaic.html").read_bytes() == b"<!doctype html>"
     assert list((tmp_path / "staging").iterdir()) == []
 
 
@@ -116,14 +118,15 @@ def test_image_appears_last(tmp_path: Path, mosaic: PixelArray, monkeypatch: pyt
     monkeypatch.setattr(Image.Image, "save", fail)
     with pytest.raises(OSError, match="no space left"):
         publish_in(tmp_path, mosaic, "cat", OutputFormat.JPEG)
-    assert [path.name for path in (tmp_path / "outbox").iterdir()] == ["cat.mosaic.json"]
+    appeared = {path.suffix for path in (tmp_path / "outbox").iterdir()}
+    assert appeared == {".html", ".json"}
 
 
 def test_published_again_it_replaces_itself(tmp_path: Path, mosaic: PixelArray) -> None:
     first = signature(publish_in(tmp_path, mosaic, "cat", OutputFormat.PNG))
     path = publish_in(tmp_path, mosaic[::-1].copy(), "cat", OutputFormat.PNG)
     assert signature(path) != first
-    assert len(list(path.parent.iterdir())) == 2
+    assert len(list(path.parent.iterdir())) == 3
 
 
 def test_photo_with_a_name_of_255_bytes_can_be_published(tmp_path: Path, mosaic: PixelArray) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from mosaicd.jobs.queue import JobQueue, Ticket
 from mosaicd.media.files import Signature
 from mosaicd.store.database import Database, revisions
+from mosaicd.store.gallery import keep_thumbnail
 from mosaicd.store.models import JobKind, JobState, Library, Mosaic, Source
 from mosaicd.store.mosaics import record_mosaic, reset_penalties, stem_key, undo_charges
 from mosaicd.store.tiles import complete_source, remove_source
@@ -90,6 +91,9 @@ def _mosaic(
             published_at=published_at,
         )
         record_mosaic(session, mosaic, placement(*tiles))
+        session.flush()
+        if published_at is not None:
+            keep_thumbnail(session, mosaic.id, b"a thumbnail")
         return mosaic.id
 
 

@@ -1,0 +1,65 @@
+"""How things stand with each file, told in the outbox to whoever dropped it."""
+
+import time
+from collections.abc import Iterator
+
+from mosaicd.foreman import Foreman
+from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.jobs.status_files import Standing, StatusFiles
+from mosaicd.settings import Settings
+from mosaicd.store.models import JobKind
+
+_MOST_FILES = 20
+_SHORT_SECONDS = 5.0
+_RECENT_SECONDS = 7 * 86_400
+_BECOMING = {JobKind.SPLICE: "becomes tiles of", JobKind.MOSAIC: "becomes a mosaic of tiles of"}
+
+
+class Standings:
+    """Lets status files tell of what is being worked on, and of what has waited longest.
+
+    Parameters
+    ----------
+    settings : Settings
+    queue : JobQueue
+    foreman : Foreman
+    """
+
+    def __init__(self, settings: Settings, queue: JobQueue, foreman: Foreman) -> None:
+        self.settings = settings
+        self._queue = queue
+        self._foreman = foreman
+        self._files = StatusFiles(settings.folders.outbox, settings.folders.staging)
+
+    def recover(self) -> None:
+        """Remove what a killed daemon has left to say of files whose jobs have ended."""
+        self._files.remove(self._queue.paths_ended_since(time.time() - _RECENT_SECONDS))
+
+    def tell(self) -> None:
+        """Tell how things stand now."""
+        standings = self._standings() if self.settings.status_files else []
+        self._files.show(standings, now=time.monotonic())
+
+    def stop(self) -> None:
+        """Say nothing any more."""
+        self._files.show([], now=time.monotonic())
+
+    def _standings(self) -> Iterator[Standing]:
+        at_hand = self._foreman.at_hand()
+        for each in at_hand:
+            if _is_long(each.ticket):
+                yield Standing(
+                    path=each.ticket.path,
+                    words=f"{_BECOMING[each.ticket.kind]} library {each.ticket.library}",
+                    share_done=each.share_done,
+                    seconds=each.seconds,
+                )
+        numbers = {each.ticket.job_id for each in at_hand}
+        for ticket in self._queue.first_active(_MOST_FILES):
+            if ticket.job_id not in numbers and _is_long(ticket):
+                yield Standing(path=ticket.path, words=ticket.explanation or "waits for its turn")
+
+
+def _is_long(ticket: Ticket) -> bool:
+    """Whether a file has been here so long that somebody may wonder; abs, since clocks may be set back."""
+    return abs(time.time() - ticket.admitted_at) >= _SHORT_SECONDS
