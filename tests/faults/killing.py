@@ -1,6 +1,6 @@
 """Kills the daemon at random times while it works, and compares what comes of it with an undisturbed run.
 
-    python -m tests.faults.killing --kills 300 --seed 1 --shortest 0.2 --longest 6 --files 72 --folder DIR
+    python -m tests.faults.killing --kills 300 --seed 1 --shortest 0.2 --longest 5 --files 120 --folder DIR
 
 Films of several codecs and photos for tiles go to one library, photos for mosaics to another one, which has tiles
 and does not grow; `penalty_step` is 0, so that no mosaic depends on those made before it (each is charged all the
@@ -39,6 +39,7 @@ from tests.stores import new_database
 
 EDGE = 24
 LIBRARY_TILES = 300
+FILM_SAMPLES = 300
 SETTINGS: dict[str, Any] = {
     "cells_on_long_side": 40,
     "tile_edge_pixels": EDGE,
@@ -157,7 +158,7 @@ def _film(folder: Path, number: int) -> str:
     codec, suffix = _CODECS[number // 3 % len(_CODECS)]
     path = f"family/film-{number}{suffix}"
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
-    frames = films.pan(_PICTURES[number % 4], 120 + number)
+    frames = films.pan(_PICTURES[number % 4], FILM_SAMPLES + number)
     films.encode(folder / path, frames, codec=codec, rate=1, gop=20)
     return path
 
@@ -311,8 +312,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shortest", type=float, default=0.2)
-    parser.add_argument("--longest", type=float, default=3.0)
-    parser.add_argument("--files", type=int, default=72)
+    parser.add_argument("--longest", type=float, default=5.0)
+    parser.add_argument("--files", type=int, default=120)
     parser.add_argument("--folder", type=Path, required=True)
     options = vars(parser.parse_args())
     folder: Path = options.pop("folder")
