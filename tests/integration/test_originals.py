@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,18 @@ def test_crash_between_the_halves_of_a_move_is_mended(
     assert result_of(moved_original(as_after_a_crash(queue), folders)) == target
     assert target.read_text() == "a cat"
     assert not (folders.inbox / "cat.jpg").exists()
+
+
+def test_part_of_a_copy_to_another_file_system_goes_after_a_crash(
+    queue: JobQueue, folders: Folders, elsewhere: Path
+) -> None:
+    folders = replace(folders, archive=elsewhere)
+    copying = archive(running(queue, folders), queue, folders)
+    next(copying)
+    assert len(list(elsewhere.iterdir())) == 1
+    assert result_of(moved_original(as_after_a_crash(queue), folders)) is None
+    assert list(elsewhere.iterdir()) == []
+    assert (folders.inbox / "cat.jpg").exists()
 
 
 def test_other_file_that_took_the_place_before_the_move_costs_no_original(
