@@ -303,9 +303,10 @@ class JobQueue:
             return bool(session.scalar(select(exists().where(ready))))
 
     def counts(self) -> dict[JobState, int]:
-        """How many jobs are in each state."""
+        """How many jobs that have not ended are in each state; those that have may be very many."""
+        statement = select(Job.state, func.count()).where(Job.state.in_(ACTIVE_STATES)).group_by(Job.state)
         with self._database.read() as session:
-            return dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).all())
+            return dict(session.execute(statement).all())
 
     def _tickets(self, *conditions: Any, limit: int | None = None) -> list[Ticket]:  # noqa: ANN401
         statement = select(Job, Library.name).join(Library, Library.id == Job.library_id).where(*conditions)

@@ -128,9 +128,9 @@ def test_daemon_killed_in_the_middle_of_a_film_is_started_again_and_goes_on(
     sandbox: Sandbox, service: Service
 ) -> None:
     process = service.main_process
-    encode(sandbox.share / "long.mp4", pan("coffee", 400), rate=1)
+    encode(sandbox.share / "long.mp4", pan("coffee", 1000), rate=1)
     sandbox.run_as_person("cp", f"{sandbox.share_inside}/long.mp4", f"{HOME}/Mosaics/inbox")
-    service.wait_for(lambda: "splicing long.mp4" in service.show("StatusText"), "the film is being spliced")
+    service.wait_for(lambda: service.events("job_started", file="long.mp4"), "the film is being spliced")
     sandbox.run("kill", "-KILL", str(process))
     service.wait_for(lambda: service.events("source_spliced", file="long.mp4"), "the film is spliced")
     assert service.events("job_recovered", file="long.mp4")
