@@ -12,7 +12,8 @@ from mosaicd.errors import TransientError
 from mosaicd.intake.admission import Admission
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.media.files import content_hash, signature
-from mosaicd.store.models import JobKind, JobState
+from mosaicd.store.models import JobKind, JobState, SourceKind
+from mosaicd.store.tiles import find_or_add_source
 from tests.stores import new_database
 
 LARGE = 50_000_000
@@ -48,7 +49,18 @@ class Household:
             now=2.0,
         )
         self.queue.claim(ticket, now=3.0)
-        self.queue.note_content(ticket.job_id, content_hash(self.film))
+        sha256 = content_hash(self.film)
+        self.queue.note_content(ticket.job_id, sha256)
+        with self.database.write() as session:
+            find_or_add_source(
+                session,
+                library_id=ticket.library_id,
+                sha256=sha256,
+                kind=SourceKind.VIDEO,
+                name="film.mkv",
+                sample_interval_seconds=1.0,
+                now=3.0,
+            )
         self.queue.note_move(ticket.job_id, "/archive/film.mkv", explanation=None)
         self.queue.end(ticket.job_id, JobState.DONE, now=4.0)
 
