@@ -1,5 +1,6 @@
 """What commands share: their options, opening the store, finding what is named, and showing lines."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ import typer
 from sqlalchemy.orm import Session
 
 from mosaicd.errors import MosaicdError, SettingsError
-from mosaicd.media.files import one_line
+from mosaicd.media.files import one_line, printable
 from mosaicd.settings import Settings, load_settings
 from mosaicd.status import counted
 from mosaicd.store.database import Database
@@ -48,6 +49,12 @@ def settings_from(root: Path | None, config: Path | None, sets: list[str] | None
             message = f"--set wants NAME=VALUE, not {pair!r}"
             raise SettingsError(message)
         flags[name] = value
+    if "library" in flags:
+        try:
+            flags["library"] = json.loads(flags["library"])
+        except (ValueError, RecursionError) as error:
+            message = "library should be JSON (set on the command line)"
+            raise SettingsError(message) from error
     return load_settings(flags, config=config)
 
 
@@ -67,8 +74,10 @@ def open_store(settings: Settings) -> Iterator[Database]:
 
 
 def require_library(session: Session, name: str) -> Library:
-    """The library of that name; MosaicdError if there is none."""
-    library = find_library(session, name)
+    """The library of that name, or of the folder of that name; MosaicdError if there is none."""
+    library = find_library(session, printable(name))
+    if library is None and name.isprintable():  # as it is listed
+        library = find_library(session, name)
     if library is None:
         message = f"there is no library {name!r}; `mosaicd libraries` lists them"
         raise MosaicdError(message)

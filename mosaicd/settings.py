@@ -29,6 +29,7 @@ _PREFIX = "MOSAICD_"
 SYSTEM_FILE = Path("/etc/mosaicd/mosaicd.toml")
 _FOLDER_NAMES = ("inbox", "outbox", "archive", "rejected", "staging")
 _DEFAULT_ROOT = Path("~/Mosaics")
+_FILE_BYTES_LIMIT = 1_000_000
 
 
 def _usable(path: Path) -> Path:
@@ -363,7 +364,12 @@ def _conflicts(settings: Settings, places: _Places) -> Iterator[str]:
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return parsed_toml(file.read_bytes())
+        with file.open("rb") as stream:
+            data = stream.read(_FILE_BYTES_LIMIT + 1)
+        if len(data) > _FILE_BYTES_LIMIT:
+            message = f"it is larger than {_FILE_BYTES_LIMIT:,} bytes"
+            raise ValueError(message)
+        return parsed_toml(data)
     except (OSError, ValueError) as error:
         why = (
             f"cannot be read: {error.strerror}"

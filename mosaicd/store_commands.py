@@ -138,6 +138,8 @@ def penalties(
                 count = undo_charges(session, mosaic, now=time.time())
             passed(CrashPoint.CHANGE_COMMITTED)
             what = "were taken back before" if was_undone else f"of {counted(count, 'tile')} are taken back"
+            if mosaic.uses_dropped_at is not None:
+                what = "count for nothing any more"
             typer.echo(f"{printable(mosaic.stem)}: its uses {what}")
         else:
             with database.read() as session:
@@ -178,7 +180,8 @@ def backup(
     from mosaicd.backup import back_up
 
     settings = settings_from(root, config, sets)
-    written = Path(os.path.abspath(file.expanduser()))  # noqa: PTH100 - links in it are kept as they were given
+    # Unlike those of Path, these keep links as they were given, and never raise.
+    written = Path(os.path.abspath(os.path.expanduser(file)))  # noqa: PTH100, PTH111
     size = back_up(settings.database_path, written, settings.folders)
     typer.echo(f"{shown(written)}: {size / 1e6:.1f} MB, checked")
 

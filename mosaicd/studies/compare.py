@@ -89,6 +89,9 @@ def run_compare(wish: Wish, say: Callable[[str], None]) -> list[Path]:
     """
     order, folder = wish.commission, wish.commission.image
     variants = variants_named(wish.engines, order.appearance)
+    if order.photo.exists() and not order.photo.is_file():
+        message = f"{order.photo} is no file"
+        raise MosaicdError(message)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         photo = _read(order)

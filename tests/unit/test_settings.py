@@ -355,6 +355,7 @@ def test_home_that_cannot_be_found_is_said_in_one_line(config: Path, monkeypatch
         (["run", "--set", "=9"], "--set wants NAME=VALUE, not '=9'"),
         (["status", "--config", "/nowhere.toml"], "/nowhere.toml cannot be read: No such file or directory"),
         (["libraries", "--config", "/"], "the configuration file / cannot be read: Is a directory"),
+        (["check", "--config", "/dev/zero"], "/dev/zero is larger than 1,000,000 bytes"),
         (
             ["run", "--root", "/srv/x", "--set", "database=/srv/x/y"],
             "lies in root (/srv/x, set on the command",
