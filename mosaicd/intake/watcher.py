@@ -21,7 +21,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from mosaicd.intake.mounts import shared_file_system
+from mosaicd.media.mounts import shared_file_system
 
 log = structlog.get_logger()
 

@@ -1,4 +1,4 @@
-"""Which file systems a folder lies on: whether one of them has gone, or another one has come over it."""
+"""Which file systems a folder lies on: whether one has gone, or come over it, and whether others write to it."""
 
 import os
 import re
@@ -7,6 +7,34 @@ from pathlib import Path
 
 _TABLE = Path("/proc/self/mountinfo")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
+_SHARED = frozenset(
+    [
+        "9p",
+        "afs",
+        "ceph",
+        "cifs",
+        "coda",
+        "davfs",
+        "fuse.ceph",
+        "fuse.davfs2",
+        "fuse.glusterfs",
+        "fuse.gvfsd-fuse",
+        "fuse.rclone",
+        "fuse.s3fs",
+        "fuse.sshfs",
+        "fuse.vmhgfs-fuse",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "prl_fs",
+        "smb3",
+        "smbfs",
+        "vboxsf",
+        "virtiofs",
+    ]
+)
+"""Others write to these as well, past this machine's kernel, which then has nothing to tell of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +70,14 @@ class Mounts:
 
 def mounted_now() -> frozenset[str]:
     """Where file systems are mounted, as this process sees it."""
-    try:
-        lines = os.fsdecode(_TABLE.read_bytes()).splitlines()
-    except OSError:
-        lines = []
-    points = {_ESCAPED.sub(lambda code: chr(int(code[1], 8)), line.split()[4]) for line in lines}
-    return frozenset(points | {"/"})
+    return frozenset(_kinds())
+
+
+def shared_file_system(folder: Path) -> str | None:
+    """The kind of file system that a folder lies on, if others write to it past this machine's kernel."""
+    kinds = _kinds()
+    kind = kinds[mounts_of(folder, frozenset(kinds)).own]
+    return kind if kind in _SHARED else None
 
 
 def mounts_of(folder: Path, mounted: frozenset[str]) -> Mounts:
@@ -56,6 +86,19 @@ def mounts_of(folder: Path, mounted: frozenset[str]) -> Mounts:
     above = {point for point in mounted if _is_at_or_in(real, point)}
     beneath = {point for point in mounted - above if _is_at_or_in(point, real)}
     return Mounts(folder=folder, own=max(above, key=len), beneath=frozenset(beneath))
+
+
+def _kinds() -> dict[str, str]:
+    """The kind of the file system at each place; what was mounted last in a place hides what was before."""
+    try:
+        lines = os.fsdecode(_TABLE.read_bytes()).splitlines()
+    except OSError:
+        lines = []
+    kinds = {"/": ""}
+    for line in lines:
+        place, _, source = line.partition(" - ")
+        kinds[_ESCAPED.sub(lambda code: chr(int(code[1], 8)), place.split()[4])] = source.split()[0]
+    return kinds
 
 
 def _is_at_or_in(path: str, folder: str) -> bool:
