@@ -193,13 +193,14 @@ class Daemon:
 
     def _recheck(self) -> None:
         """Let waiting photos go on, now and then: with many of them, that takes its time."""
-        start = time.monotonic()
-        if start < self._recheck_at:
+        if time.monotonic() < self._recheck_at:
             return
+        start = time.thread_time()  # what others did meanwhile, on a busy machine, is no reason to rest
         self._foreman.recheck_waiting()
-        self._standings.tell()
+        if self._foreman.premises.is_open(Need.OUTBOX):
+            self._standings.tell()
         end = time.monotonic()
-        self._may_recheck_at = end + _RECHECK_REST * (end - start)
+        self._may_recheck_at = end + _RECHECK_REST * (time.thread_time() - start)
         self._recheck_at = max(end + _RECHECK_SECONDS, self._may_recheck_at)
 
     def _look(self) -> None:
