@@ -80,6 +80,7 @@ class Foreman:
         workers: Mapping[JobKind, Worker],
     ) -> None:
         self._settings = settings
+        self._inbox = settings.folders.inbox
         self._queue = queue
         self.premises = Premises(settings, database)
         self._books = Bookkeeper(settings, database, queue, admission, self.premises)
@@ -109,6 +110,7 @@ class Foreman:
     def apply(self, settings: Settings) -> None:
         """Go by these settings from the next job on."""
         self._settings = self._books.settings = self._room.settings = self.premises.settings = settings
+        self._inbox = settings.folders.inbox
 
     def at_hand(self) -> list[AtHand]:
         """The jobs that are being worked on."""
@@ -146,13 +148,9 @@ class Foreman:
         """Give every idle worker a job, if there is one for it."""
         retry_seconds = self._settings.retry_seconds
         for desk in [desk for desk in self._desks if desk.ticket is None and self.premises.allow(desk.kind)]:
-            tickets = [
-                ticket
-                for ticket in self._queue.claimable(desk.kind, now=time.time(), retry_seconds=retry_seconds)
-                if not self._is_withdrawn(ticket)
-            ]
+            tickets = self._queue.claimable(desk.kind, now=time.time(), retry_seconds=retry_seconds)
             for ticket in self._room.keep(tickets):
-                if self._may_start(ticket):
+                if not self._is_withdrawn(ticket) and self._may_start(ticket):
                     self._start(desk, ticket)
                 if desk.ticket is not None:
                     break
@@ -200,7 +198,7 @@ class Foreman:
         return True
 
     def _is_there(self, ticket: Ticket) -> bool:
-        return signature(self._settings.folders.inbox / ticket.path) == ticket.signature
+        return signature(self._inbox / ticket.path) == ticket.signature
 
     def _may_start(self, ticket: Ticket) -> bool:
         """Whether a job may be begun beside those at hand.

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, func, select
+from sqlalchemy import ColumnElement, Row, delete, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from mosaicd.crash_points import CrashPoint, passed
@@ -44,6 +44,14 @@ class Ticket:
     state: JobState
     explanation: str | None
     moved_to: str | None
+
+
+_TICKET_COLUMNS = (
+    *(Job.id, Job.library_id, Job.kind, Job.path, Job.size, Job.mtime_ns, Job.inode),
+    *(Job.first_seen_at, Job.admitted_at, Job.attempts, Job.interruptions),
+    *(Job.state, Job.explanation, Job.moved_to, Library.name.label("library")),
+)
+_CLAIMABLE_AT_ONCE = 20
 
 
 class JobQueue:
@@ -105,6 +113,8 @@ class JobQueue:
 
     def last_of_paths(self, paths: Sequence[str]) -> dict[str, Job]:
         """The newest job of each of these files in the inbox that has had one, by path."""
+        if not paths:
+            return {}
         newest = select(func.max(Job.id)).where(Job.path.in_(paths)).group_by(Job.path)
         with self._database.read() as session:
             return {job.path: job for job in session.scalars(select(Job).where(Job.id.in_(newest)))}
@@ -141,7 +151,7 @@ class JobQueue:
         return claimed
 
     def claimable(
-        self, kind: JobKind, *, now: float, retry_seconds: float = math.inf, limit: int = 20
+        self, kind: JobKind, *, now: float, retry_seconds: float = math.inf, limit: int = _CLAIMABLE_AT_ONCE
     ) -> list[Ticket]:
         """Queued jobs of a kind whose time has come, oldest first; none is deferred for over `retry_seconds`."""
         is_due = _is_due(now, retry_seconds)
@@ -280,7 +290,8 @@ class JobQueue:
             job.explanation = explanation
             job.stage = None
             job.progress = 1.0 if state is JobState.DONE else job.progress
-            _forget_unpublished(session, job)
+            if job.kind is JobKind.MOSAIC:
+                _forget_unpublished(session, job)
         passed(CrashPoint.JOB_ENDED)
 
     def revive(self, job_id: int, signature: Signature, *, now: float) -> None:
@@ -309,10 +320,10 @@ class JobQueue:
             return dict(session.execute(statement).all())
 
     def _tickets(self, *conditions: Any, limit: int | None = None) -> list[Ticket]:  # noqa: ANN401
-        statement = select(Job, Library.name).join(Library, Library.id == Job.library_id).where(*conditions)
+        statement = select(*_TICKET_COLUMNS).join(Library, Library.id == Job.library_id).where(*conditions)
         with self._database.read() as session:
             rows = session.execute(statement.order_by(Job.id).limit(limit))
-            return [_ticket(job, library) for job, library in rows]
+            return [_ticket(row, row.library) for row in rows]
 
 
 def _is_due(now: float, retry_seconds: float) -> ColumnElement[bool]:
@@ -385,7 +396,7 @@ def _step(job: Job, state: JobState) -> None:
     job.state = state
 
 
-def _ticket(job: Job, library: str) -> Ticket:
+def _ticket(job: Job | Row[*tuple[Any, ...]], library: str) -> Ticket:
     return Ticket(
         job_id=job.id,
         library_id=job.library_id,
