@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.workers import ReportProgress
 from mosaicd.media.files import signature
 from mosaicd.media.mounts import mounted_now, mounts_of
 from mosaicd.media.outbox import report_path
@@ -35,7 +36,9 @@ class MosaicStudio:
         self.inbox.mkdir()
         self.made = 0
 
-    def make(self, *, now: float, **appearance: Any) -> Mosaic:
+    def make(
+        self, *, now: float, report_progress: ReportProgress = lambda _: None, **appearance: Any
+    ) -> Mosaic:
         """Drop the picture once more; the mosaic that comes of it."""
         self.made += 1
         photo = self.inbox / f"{self.made}-{self.picture}"
@@ -69,7 +72,7 @@ class MosaicStudio:
             staging=self.folder / "staging",
             now=now,
         )
-        self.pipeline.run(order, lambda _: None)
+        self.pipeline.run(order, report_progress)
         with self.database.read() as session:
             mosaic = mosaic_of_job(session, ticket.job_id)
             assert mosaic is not None

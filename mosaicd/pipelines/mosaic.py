@@ -18,13 +18,13 @@ from mosaicd.imaging.grid import CellGrid
 from mosaicd.imaging.rendering import render
 from mosaicd.jobs.workers import Done, Progress, ReportProgress
 from mosaicd.matching.engine import Choice, Rules
-from mosaicd.media.files import printable, signature
+from mosaicd.media.files import printable
 from mosaicd.media.formats import OutputFormat
 from mosaicd.media.masters import decode_master
 from mosaicd.media.outbox import image_path, is_stem_taken, stems
 from mosaicd.media.photo import read_photo, require_photo_size
 from mosaicd.pipelines.appearance import Appearance, appearance_over
-from mosaicd.pipelines.content import hash_of_content
+from mosaicd.pipelines.content import Content
 from mosaicd.pipelines.libraries import LibraryEngines
 from mosaicd.pipelines.mosaic_page import page_of
 from mosaicd.pipelines.orders import MosaicOrder
@@ -92,8 +92,8 @@ class MosaicPipeline:
         stages = _Stages(report_progress)
         with stages.stage("reading", share=0.0):
             require_photo_size(order.signature.size, photo_pixels_limit=order.photo_pixels_limit)
-            sha256 = hash_of_content(order.file, report_progress)
-            report_progress(Progress(stage="reading", share=0.0, sha256=sha256))
+            content = Content(order.file, order.signature, report_progress)
+            report_progress(Progress(stage="reading", share=0.0, sha256=content.sha256))
             mosaic = self._recorded(order)
             if mosaic is not None and mosaic.published_at is not None:
                 return Done(facts=_facts(mosaic))
@@ -104,13 +104,11 @@ class MosaicPipeline:
                 photo_pixels_limit=order.photo_pixels_limit,
                 long_side_pixels=appearance.cells_on_long_side * PHOTO_PIXELS_A_CELL,
             )
-            if signature(order.file) != order.signature:
-                message = "the photo was changed or removed while it was being read"
-                raise TransientError(message)
+            content.require_unchanged()
             grid = CellGrid.fit(photo.shape, cells_on_long_side=appearance.cells_on_long_side)
             require_writable_size(grid, appearance, order.mosaic_pixels_limit)
         if mosaic is None:
-            mosaic, placement = self._place(order, appearance, photo, grid, sha256, stages)
+            mosaic, placement = self._place(order, appearance, photo, grid, content.sha256, stages)
         else:
             with self._database.read() as session:
                 placement = load_placement(session, mosaic)

@@ -16,12 +16,11 @@ from mosaicd.imaging.descriptors import describe, subcells
 from mosaicd.imaging.frames import skip_reason, square_crops
 from mosaicd.imaging.shots import ShotFinder
 from mosaicd.jobs.workers import Done, Progress, ReportProgress
-from mosaicd.media.files import signature
 from mosaicd.media.kinds import MediaKind, media_kind
 from mosaicd.media.masters import decode_master, encode_master
 from mosaicd.media.photo import read_photo, require_photo_size
 from mosaicd.media.video import Sample, VideoReader
-from mosaicd.pipelines.content import hash_of_content
+from mosaicd.pipelines.content import Content, require_looks
 from mosaicd.pipelines.orders import SpliceOrder
 from mosaicd.store.database import Database
 from mosaicd.store.models import Source, SourceKind
@@ -71,15 +70,15 @@ class SplicePipeline:
             If it cannot be read just now, or changed meanwhile.
         """
         start = time.perf_counter()
-        _require_unchanged(order)
+        require_looks(order.file, order.signature)
         report_progress(Progress(stage="reading", share=0))
         kind = _kind_of(order)
-        sha256 = hash_of_content(order.file, report_progress)
-        report_progress(Progress(stage="splicing", share=0, sha256=sha256))
-        source, is_restored = self._source(order, kind, sha256)
+        content = Content(order.file, order.signature, report_progress)
+        report_progress(Progress(stage="splicing", share=0, sha256=content.sha256))
+        source, is_restored = self._source(order, kind, content.sha256)
         is_known = source.completed_at is not None
         if not is_known:
-            source = self._splice(order, source, report_progress)
+            source = self._splice(order, source, content, report_progress)
         return Done(
             facts={
                 "source": source.id,
@@ -113,8 +112,10 @@ class SplicePipeline:
         passed(CrashPoint.SOURCE_ADDED)
         return source, is_restored
 
-    def _splice(self, order: SpliceOrder, source: Source, report_progress: ReportProgress) -> Source:
-        splicer = _Splicer(self._database, order, source)
+    def _splice(
+        self, order: SpliceOrder, source: Source, content: Content, report_progress: ReportProgress
+    ) -> Source:
+        splicer = _Splicer(self._database, order, source, content)
         try:
             if source.kind is SourceKind.VIDEO:
                 ending = _splice_video(order, source, splicer, report_progress)
@@ -146,8 +147,9 @@ class SplicePipeline:
 class _Splicer:
     """Takes samples, commits what they give in chunks."""
 
-    def __init__(self, database: Database, order: SpliceOrder, source: Source) -> None:
+    def __init__(self, database: Database, order: SpliceOrder, source: Source, content: Content) -> None:
         self._database = database
+        self._content = content
         self._order = order
         self._source_id = source.id
         self._chunk = Chunk()
@@ -189,7 +191,7 @@ class _Splicer:
 
     def commit(self, *, next_sample: int, shortfall: str | None = None) -> None:
         """Commit what has been taken, unless the file is no longer the one it was taken from."""
-        _require_unchanged(self._order)
+        self._content.require_unchanged()
         with self._database.write() as session:
             source = session.get_one(Source, self._source_id)
             source.shortfall = shortfall
@@ -202,12 +204,6 @@ class _Splicer:
 def _described(squares: PixelArray) -> FloatArray:
     row: FloatArray = describe(squares[np.newaxis])[0]
     return row
-
-
-def _require_unchanged(order: SpliceOrder) -> None:
-    if signature(order.file) != order.signature:
-        message = "the file was changed or removed before it was read to its end"
-        raise TransientError(message)
 
 
 def _kind_of(order: SpliceOrder) -> SourceKind:

@@ -257,6 +257,32 @@ def test_film_touched_while_it_is_read_is_tried_again_and_gone_on_from(
     assert studio.contents() == undisturbed.contents()
 
 
+@pytest.mark.usefixtures("small_chunks")
+def test_film_rewritten_in_place_while_it_is_read_gives_no_tiles_of_what_it_has_become(
+    studio: Studio, tmp_path: Path
+) -> None:
+    film = films.encode(tmp_path / "film.mp4", films.pan("rocket", 60))
+    before = film.read_bytes()
+    facts = film.stat()
+    undisturbed = Studio(tmp_path / "undisturbed")
+    undisturbed.splice(film)
+
+    def rewrite(progress: Progress) -> None:
+        if progress.share > 0.6:
+            with film.open("r+b") as stream:
+                stream.write(before[::-1])
+            os.utime(film, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+    with pytest.raises(TransientError, match="changed or removed"):
+        studio.splice(film, report_progress=rewrite)
+    assert 0 < studio.tile_count() < undisturbed.tile_count()
+    with film.open("r+b") as stream:
+        stream.write(before)
+    os.utime(film, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    studio.splice(film)
+    assert studio.contents() == undisturbed.contents()
+
+
 def die_midway(database: Path, order: SpliceOrder) -> None:
     """Splice, and die of SIGKILL when three quarters are read. Runs in a process of its own."""
 
@@ -463,7 +489,7 @@ def test_file_too_large_for_what_it_is_is_rejected_unread(
     films.encode(tmp_path / "film.mp4", films.numbered(5))
     Image.fromarray(films.photo("coffee")).save(tmp_path / "photo.jpg")
     os.truncate(path, size)
-    monkeypatch.delattr(splice, "hash_of_content")
+    monkeypatch.delattr(splice, "Content")
     with pytest.raises(RejectedInputError, match=why):
         studio.splice(path)
 
