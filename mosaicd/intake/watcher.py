@@ -97,14 +97,15 @@ class InboxWatcher(FileSystemEventHandler):
     def ensure_watching(self) -> None:
         """Watch, if that is possible and not done already. What came before it has to be looked for after it."""
         wanted = (self.watching, self._identity())
-        if self._overflow.is_set():
-            self._overflow.clear()
-            log.info("events_lost", folder=str(self._inbox))
-        if self.is_watching and self._armed == wanted:
+        has_overflowed = self._overflow.is_set()
+        if self.is_watching and self._armed == wanted and not has_overflowed:
             return
         has_died = self._observer is not None and not self.is_watching
-        self.stop()
+        self.stop()  # after an overflow, too: watchdog leaves out what comes while it sets its watches again
         self._armed = wanted
+        if has_overflowed:
+            self._overflow.clear()
+            log.info("events_lost", folder=str(self._inbox))
         if wanted[1] is None or self.watching is Watching.POLLING:
             return
         if has_died:

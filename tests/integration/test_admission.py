@@ -15,6 +15,7 @@ from mosaicd.intake.scan import is_folder
 from mosaicd.jobs.originals import Folders, archive, put_aside
 from mosaicd.jobs.queue import JobQueue, Ticket
 from mosaicd.media.files import signature
+from mosaicd.media.kinds import MediaKind
 from mosaicd.store.models import JobKind, JobState
 from tests.steps import result_of
 from tests.stores import new_database
@@ -43,13 +44,17 @@ class Household:
         self.database = new_database(root / "state/store.sqlite3")
         self.queue = JobQueue(self.database)
         self.now = 1000.0
+        self.jump = 0.0
         self.said: list[EventDict] = []
         self.start()
 
     def start(self) -> None:
         """Start, or start again, with nothing remembered but the database."""
         self.admission = Admission(
-            self.inbox, self.queue, wall_clock=lambda: 1e9 + self.now, quiet_clock=lambda: self.now
+            self.inbox,
+            self.queue,
+            wall_clock=lambda: 1e9 + self.now + self.jump,
+            quiet_clock=lambda: self.now,
         )
 
     def drop(self, path: str, content: bytes = JPEG, *, mtime_ns: int | None = MTIME) -> Path:
@@ -458,6 +463,98 @@ def test_file_replaced_is_looked_at_again_when_its_job_has_ended(home: Household
     assert not home.admission.is_quiet
     home.now += SETTLE
     assert home.admission.take_in(settle_seconds=SETTLE) == 1
+
+
+def test_file_renamed_in_case_alone_is_the_same_wish_under_its_new_name(home: Household) -> None:
+    home.drop("Cat.jpg")
+    home.settle()
+    (home.inbox / "Cat.jpg").rename(home.inbox / "cat.JPG")
+    assert home.settle() == 1
+    assert home.settle() == 0
+    assert [path for path, _, _ in home.jobs(JobState.QUEUED)] == ["Cat.jpg", "cat.JPG"]
+    gone, there = home.queue.in_state(JobState.QUEUED)
+    assert signature(home.inbox / gone.path) is None, "its turn comes to nothing"
+    assert signature(home.inbox / there.path) == there.signature
+
+
+def test_file_renamed_in_case_alone_while_it_is_worked_on_gets_its_own_job(home: Household) -> None:
+    home.drop("Cat.jpg")
+    home.settle()
+    running = home.work("Cat.jpg")
+    (home.inbox / "Cat.jpg").rename(home.inbox / "cat.jpg")
+    assert home.settle() == 1
+    assert result_of(archive(running, home.queue, home.folders)) is None
+    assert (home.inbox / "cat.jpg").exists()
+
+
+# ---- Time
+
+
+def test_file_that_grows_for_an_hour_is_taken_when_it_is_whole(home: Household) -> None:
+    for size in range(1, 3600 // int(SETTLE - 1)):
+        home.drop("film.mkv", MATROSKA * size, mtime_ns=None)
+        home.admission.look_at("film.mkv")
+        home.now += SETTLE - 1
+        assert home.admission.take_in(settle_seconds=SETTLE) == 0
+    assert home.settle() == 1
+
+
+@pytest.mark.parametrize("jump", [-1e8, -3600.0, 3600.0, 1e8])
+def test_jump_of_the_wall_clock_neither_hastens_nor_delays(home: Household, jump: float) -> None:
+    home.admission.rescan()
+    home.drop("film.mkv", MATROSKA)
+    home.admission.rescan()
+    home.jump += jump
+    assert home.settle(seconds=SETTLE - 1) == 0
+    assert home.settle(seconds=1.0) == 1
+
+
+def test_suspended_machine_takes_the_file_after_the_rest_of_its_quiet_period(home: Household) -> None:
+    home.drop("cat.jpg")
+    home.admission.rescan()
+    home.jump += 8 * 3600.0  # the wall clock goes on during the suspend, the other does not
+    assert home.settle(seconds=SETTLE - 1) == 0
+    assert home.settle(seconds=1.0) == 1
+
+
+# ---- Masses
+
+
+def test_masses_are_taken_in_portions_each_file_once(home: Household) -> None:
+    for number in range(1200):
+        (home.inbox / f"{number}.jpg").write_bytes(JPEG)
+    with capture_logs():
+        home.admission.rescan()
+        assert home.admission.rest(settle_seconds=SETTLE) == SETTLE
+        home.now += SETTLE
+        portions = []
+        while home.admission.rest(settle_seconds=SETTLE) < 1:
+            portions.append(home.admission.take_in(settle_seconds=SETTLE))
+    assert [count for count in portions if count] == [500, 500, 200]
+    assert len({path for path, _, _ in home.jobs(JobState.QUEUED)}) == 1200
+    assert home.admission.is_quiet
+
+
+def test_photo_that_waits_has_few_files_looked_into_at_a_time_and_each_once(
+    home: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_into: list[Path] = []
+
+    def kind(path: Path) -> MediaKind:
+        looked_into.append(path)
+        return MediaKind.PHOTO
+
+    monkeypatch.setattr("mosaicd.intake.admission.media_kind", kind)
+    for number in range(700):
+        (home.inbox / f"{number}.jpg").write_bytes(JPEG)
+    home.admission.rescan()
+    assert home.admission.unsettled_videos("default", seen_before=2e9) is not None, "it may be a film"
+    assert len(looked_into) == 500
+    home.admission.rescan()
+    for _ in range(3):
+        assert home.admission.unsettled_videos("default", seen_before=2e9) is None
+        home.admission.rescan()
+    assert len(looked_into) == len(set(looked_into)) == 700
 
 
 # ---- Hints

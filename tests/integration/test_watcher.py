@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 from watchdog.observers import Observer
+from watchdog.observers.inotify import InotifyEmitter, InotifyWatchGroup
+from watchdog.observers.inotify_c import InotifyFD
 
-from mosaicd.intake.watcher import InboxWatcher
+from mosaicd.intake.watcher import InboxWatcher, Watching
 
 DEADLINE_SECONDS = 20.0
+QUEUE_LENGTH = Path("/proc/sys/fs/inotify/max_queued_events")
 
 
 class Listener:
@@ -181,3 +184,150 @@ def test_system_that_cannot_watch_is_said_once_and_asked_again(
     listener.watcher.ensure_watching()
     assert listener.watcher.is_watching
     listener.watcher.stop()
+
+
+# ---- What becomes of the watch
+
+
+def is_sound(watcher: InboxWatcher) -> bool:
+    """Whether it watches, as far as it knows, all that there is."""
+    return watcher.is_watching and not watcher.has_missed_something
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("victim", "method"),
+    [(InboxWatcher, "dispatch"), (InotifyEmitter, "queue_events"), (InotifyWatchGroup, "on_event")],
+    ids=["observer", "emitter", "reader"],
+)
+def test_watch_of_which_a_thread_has_died_is_taken_up_again(
+    listener: Listener, inbox: Path, monkeypatch: pytest.MonkeyPatch, victim: type, method: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        message = "nobody foresaw this"
+        raise RuntimeError(message)
+
+    assert is_sound(listener.watcher)
+    with monkeypatch.context() as patch:
+        patch.setattr(victim, method, fail)
+        for number in range(3):  # the emitter may be reading already
+            (inbox / f"{number}.jpg").write_bytes(b"x")
+        assert listener.comes_true(lambda: listener.watcher.has_missed_something)
+    with capture_logs() as said:
+        listener.watcher.ensure_watching()
+    assert [event["event"] for event in said] == ["watching_restarted"]
+    assert is_sound(listener.watcher)
+    (inbox / "cat.jpg").write_bytes(b"x")
+    assert listener.hears("cat.jpg")
+
+
+def test_inbox_moved_away_and_back_is_watched(listener: Listener, inbox: Path) -> None:
+    away = inbox.with_name("away")
+    inbox.rename(away)
+    assert not is_sound(listener.watcher)
+    listener.watcher.ensure_watching()
+    away.rename(inbox)
+    assert not is_sound(listener.watcher)
+    listener.watcher.ensure_watching()
+    assert is_sound(listener.watcher)
+    (inbox / "cat.jpg").write_bytes(b"x")
+    assert listener.hears("cat.jpg")
+
+
+def test_link_that_leads_elsewhere_is_followed_there(inbox: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(inbox)
+    listener = Listener(link)
+    listener.watcher.ensure_watching()
+    link.unlink()
+    link.symlink_to(tmp_path / "other")
+    assert listener.watcher.has_missed_something
+    listener.watcher.ensure_watching()
+    assert is_sound(listener.watcher)
+    (tmp_path / "other/cat.jpg").write_bytes(b"x")
+    assert listener.hears("cat.jpg")
+    listener.watcher.stop()
+
+
+def test_overflow_of_inotify_is_noticed_and_said_once(
+    listener: Listener, inbox: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    length = int(QUEUE_LENGTH.read_text())
+    if length > 100_000:
+        pytest.skip(f"inotify's queue is too long here to overflow: {length} events")
+    may_read = threading.Event()
+    read_events = InotifyFD.read_events
+
+    def read_late(self: InotifyFD, **options: int) -> object:
+        may_read.wait(DEADLINE_SECONDS)
+        return read_events(self, **options)
+
+    monkeypatch.setattr(InotifyFD, "read_events", read_late)
+    (inbox / "first.jpg").write_bytes(b"x")  # what is read by now was asked for before
+    assert listener.hears("first.jpg")
+    for number in range(length // 2 + 100):
+        (inbox / f"{number}.jpg").touch()
+    assert not listener.watcher.has_missed_something
+    may_read.set()
+    assert listener.comes_true(lambda: listener.watcher.has_missed_something)
+    with capture_logs() as said:
+        listener.watcher.ensure_watching()
+        listener.watcher.ensure_watching()
+    assert [event["event"] for event in said] == ["events_lost"]
+    assert is_sound(listener.watcher)
+    assert not [record for record in caplog.records if "overflow" in record.getMessage()]
+    (inbox / "cat.jpg").write_bytes(b"x")
+    assert listener.hears("cat.jpg")
+
+
+# ---- Looking instead of watching
+
+
+def test_inbox_is_not_watched_if_that_is_not_wanted(inbox: Path) -> None:
+    listener = Listener(inbox)
+    listener.watcher.watching = Watching.POLLING
+    with capture_logs() as said:
+        listener.watcher.ensure_watching()
+    assert said == []
+    assert not listener.watcher.has_missed_something
+    manners = [listener.watcher.manner]
+    for wanted in (Watching.INOTIFY, Watching.POLLING):
+        listener.watcher.watching = wanted
+        assert not is_sound(listener.watcher)
+        listener.watcher.ensure_watching()
+        manners.append(listener.watcher.manner)
+    assert manners == [Watching.POLLING, Watching.INOTIFY, Watching.POLLING]
+
+
+def test_network_mount_is_watched_only_if_that_is_asked_for(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mosaicd.intake.watcher.shared_file_system", lambda _: "nfs4")
+    listener = Listener(inbox)
+    with capture_logs() as said:
+        for _ in range(2):
+            listener.watcher.ensure_watching()
+            assert not listener.watcher.is_watching
+            assert not listener.watcher.has_missed_something
+    assert [event["error"] for event in said] == ["on nfs4, events tell only what this machine writes"]
+    listener.watcher.watching = Watching.INOTIFY
+    listener.watcher.ensure_watching()
+    assert is_sound(listener.watcher)
+    listener.watcher.stop()
+
+
+def test_very_many_hints_come_in_portions(listener: Listener, inbox: Path) -> None:
+    for number in range(1500):
+        (inbox / f"{number}.jpg").touch()
+    found: set[str] = set()
+    assert listener.comes_true(lambda: listener.watcher._hints.qsize() >= 1500)
+    first = listener.watcher.hints()
+    assert len(first) == 1000
+    assert listener.watcher.has_hints
+
+    def all_found() -> bool:
+        found.update(listener.watcher.hints())
+        return len(first | found) == 1500
+
+    assert listener.comes_true(all_found)
