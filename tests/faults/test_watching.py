@@ -144,5 +144,5 @@ def test_files_are_taken_by_looking_where_nothing_tells_of_them(tmp_path: Path) 
 
 @pytest.mark.parametrize("is_blind", [False, True], ids=["told", "blind"])
 def test_storm_loses_nothing_and_does_nothing_twice(tmp_path: Path, is_blind: bool) -> None:  # noqa: FBT001
-    result = storm.run(tmp_path, tiles=120, writers=4, photos=6, is_blind=is_blind, patience_seconds=300)
+    result = storm.run(tmp_path, tiles=60, writers=4, photos=4, is_blind=is_blind, patience_seconds=300)
     assert (result.lost, result.done_twice, result.rejected) == (0, 0, 0)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mosaicd.intake.mounts import shared_file_system
+from mosaicd.media.mounts import shared_file_system
 
 MOUNTS = r"""22 1 259:2 / / rw,relatime shared:1 - ext4 /dev/root rw
 31 22 0:28 / /srv rw,relatime shared:9 - nfs4 server:/srv rw,vers=4.2
@@ -15,11 +15,11 @@ MOUNTS = r"""22 1 259:2 / / rw,relatime shared:1 - ext4 /dev/root rw
 """
 
 
-@pytest.fixture
-def mounts(tmp_path: Path) -> Path:
-    file = tmp_path / "mountinfo"
-    file.write_text(MOUNTS)
-    return file
+@pytest.fixture(autouse=True)
+def _mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text(MOUNTS)
+    monkeypatch.setattr("mosaicd.media.mounts._TABLE", table)
 
 
 @pytest.mark.parametrize(
@@ -35,18 +35,10 @@ def mounts(tmp_path: Path) -> Path:
         ("/twice/inbox", "cifs"),
     ],
 )
-def test_folder_is_shared_if_its_own_mount_is(mounts: Path, folder: str, kind: str | None) -> None:
-    assert shared_file_system(Path(folder), mounts=mounts) == kind
+def test_folder_is_shared_if_its_own_mount_is(folder: str, kind: str | None) -> None:
+    assert shared_file_system(Path(folder)) == kind
 
 
-def test_link_counts_as_what_it_leads_to(mounts: Path, tmp_path: Path) -> None:
+def test_link_counts_as_what_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "inbox").symlink_to("/srv/mosaicd/inbox")
-    assert shared_file_system(tmp_path / "inbox", mounts=mounts) == "nfs4"
-
-
-def test_without_a_list_of_mounts_nothing_is_known(tmp_path: Path) -> None:
-    assert shared_file_system(Path("/srv"), mounts=tmp_path / "none") is None
-
-
-def test_folders_of_this_machine_are_looked_up() -> None:
-    assert shared_file_system(Path("/proc")) is None
+    assert shared_file_system(tmp_path / "inbox") == "nfs4"
