@@ -1,5 +1,6 @@
 """Settings: command line over ``MOSAICD_*`` variables over a TOML file over defaults."""
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -312,15 +313,12 @@ class _Places:
 
 
 def _validated(places: _Places) -> Settings:
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=places.file)
-
     for name in (*places.flags, *places.variables):
         if name not in Settings.model_fields:
             message = f"there is no setting {name} (set {places.of(name)})"
             raise SettingsError(message)
     try:
-        return FromFile(**places.flags)
+        return _settings_from(places.file)(**places.flags)
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
         message = f"{first_complaint(error)} (set {places.of(name)})"
@@ -328,6 +326,16 @@ def _validated(places: _Places) -> Settings:
     except SourceError as error:
         message = f"library should be JSON (set {places.of('library')})"
         raise SettingsError(message) from error
+
+
+@functools.lru_cache(maxsize=1)
+def _settings_from(file: Path | None) -> type[Settings]:
+    """Settings that read this file whenever one is made; kept, since a class for each reload would linger."""
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    return FromFile
 
 
 def _library_complaints(settings: Settings, places: _Places) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Settings: who has the last word, and one clear line for whatever is wrong."""
 
+import gc
 import json
 import os
 import subprocess
@@ -400,6 +401,19 @@ def _without_privileges() -> None:
     dropped_from_bounding_set = 24
     for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
         ctypes.CDLL(None).prctl(dropped_from_bounding_set, capability, 0, 0, 0)
+
+
+def test_settings_read_again_and_again_leave_nothing_behind(config: Path) -> None:
+    config.write_text("cells_on_long_side = 20\n")
+    load_settings({}, config=config)
+    gc.collect()
+    gc.disable()  # what it would free only after hours is to be seen
+    try:
+        for _ in range(20):
+            load_settings({}, config=config)
+        assert gc.collect() < 1000
+    finally:
+        gc.enable()
 
 
 def test_settings_cannot_be_changed() -> None:
