@@ -125,6 +125,9 @@ class CrashPoint(StrEnum):
     """A rejected job is queued again. It is handed out."""
     BACKUP_COPIED = "backup copied"
     """All of a backup stands, hidden, beside its place. The next backup to that folder removes it."""
+    PART_PURGED = "part purged"
+    """A source of a library that is to be deleted is gone, or what a mosaic remembers of it. Another ``--purge``
+    goes on; until then the rest of the library is out of use, as it was."""
     CHANGE_COMMITTED = "change committed"
     """A command has changed what it was to change, and has not said so."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import MosaicdError
 from mosaicd.intake.names import is_appearance_file, place_of
 from mosaicd.intake.scan import Unreadable, walk
@@ -71,9 +72,11 @@ def purge_library(database: Database, found: Purgeable, *, now: float) -> int:
     for mosaic in found.mosaics if found.sources else []:
         with database.write() as session:
             forget_mosaic(session, mosaic, now=now)
+        passed(CrashPoint.PART_PURGED)
     for source in found.sources:
         with database.write() as session:
             purge_source(session, source, now=now)
+        passed(CrashPoint.PART_PURGED)
     return give_room_back(database.path)
 
 

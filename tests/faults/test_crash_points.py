@@ -298,6 +298,11 @@ def command_that_is_killed_has_done_all_or_nothing(house: House) -> None:
     assert house.daemon.query("SELECT COUNT(*) FROM tile WHERE removed_at IS NULL") == [(0,)]
     assert house.run("libraries", "--restore", "default") == 0
     assert house.daemon.query("SELECT COUNT(*) FROM tile WHERE removed_at IS NULL") == [(150,)]
+    assert house.run("libraries", "--remove", "default") == 0
+    purge = ("libraries", "--purge", "default", "--yes")
+    house.kill_at(CrashPoint.PART_PURGED, command=purge)
+    assert house.run(*purge) == 0
+    assert house.daemon.query("SELECT COUNT(*) FROM tile") == [(0,)]
 
 
 @scenario
