@@ -155,6 +155,10 @@ def first_complaint(error: ValidationError) -> str:
             return f"there is no setting {_cut(name)}"
         case "string_unicode":
             return f"{name} should be text in UTF-8, not {_shown(details['input'])}"
+        case "int_parsing_size":
+            return f"{name} should have fewer digits, unlike {_shown(details['input'])}"
+        case "path_type":
+            return f"{name} should be a path, not {_shown(details['input'])}"
     given = "" if details["type"] == "missing" else f", not {_shown(details['input'])}"
     what = re.split(", unable to | for <class", details["msg"].removeprefix("Value error, "))[0]
     what = what.removeprefix("Input ")

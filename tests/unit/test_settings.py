@@ -258,7 +258,8 @@ def test_link_that_leads_nowhere_is_no_traceback(tmp_path: Path) -> None:
         ("rescan_seconds = inf", "rescan_seconds should be a finite number, not inf (set in FILE)"),
         ('originals = "delete"', "originals should be 'archive' or 'leave', not 'delete' (set in FILE)"),
         ('mirror = "maybe"', "mirror should be a valid boolean, not 'maybe' (set in FILE)"),
-        ("root = 5", "root is not a valid path, not 5 (set in FILE)"),
+        ("root = 5", "root should be a path, not 5 (set in FILE)"),
+        ("attempts_limit = 1e308", "attempts_limit should have fewer digits, unlike 1e+308 (set in FILE)"),
         ('root = "~nobody-of-that-name/x"', "root begins with a home folder that cannot be found"),
         ('inbox = "a\\u0000b"', "inbox holds a null byte, not 'a\\x00b' (set in FILE)"),
         (
@@ -321,6 +322,11 @@ def test_mistake_in_a_variable_is_said_in_one_line(
 ) -> None:
     monkeypatch.setenv(variable, value)
     assert complaint(config).startswith(line)
+
+
+def test_value_that_is_no_text_is_said_in_one_line(config: Path) -> None:
+    line = complaint(config, flags={"minimum_tiles": "caf\udce9"})
+    assert line.startswith("minimum_tiles should be text in UTF-8, not 'caf\\udce9'")
 
 
 @pytest.mark.parametrize(
