@@ -61,7 +61,6 @@ _CODECS = [
 _PICTURES = ["astronaut", "chelsea", "coffee", "rocket"]
 _VICTIMS = ["the daemon", "a worker", "the process group"]
 _WEIGHTS = [70, 15, 15]
-_DROPPED_BY = 0.85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +71,8 @@ class Plan:
     ----------
     shortest, longest : float
         Seconds from a start of the daemon, or from the last kill of a worker, to the next kill: any between these.
+    dropped_by : float
+        After this share of the kills all files have been dropped: the smaller, the more kills fall inside work.
     """
 
     kills: int
@@ -79,6 +80,7 @@ class Plan:
     shortest: float
     longest: float
     files: int
+    dropped_by: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +204,7 @@ def killed_run(daemon: KilledDaemon, plan: Plan, files: Path, names: list[str]) 
     daemon.start()
     for kill in range(plan.kills):
         due = time.monotonic() + chance.uniform(plan.shortest, plan.longest)
-        while dropped < min(plan.files, (kill + 1) / (_DROPPED_BY * plan.kills) * plan.files):
+        while dropped < min(plan.files, (kill + 1) / (plan.dropped_by * plan.kills) * plan.files):
             time.sleep(max(0.0, chance.uniform(0, 0.5) * (due - time.monotonic())))
             drop(daemon, files, next(to_come))
             dropped += 1
@@ -314,6 +316,7 @@ def main() -> None:
     parser.add_argument("--shortest", type=float, default=0.2)
     parser.add_argument("--longest", type=float, default=5.0)
     parser.add_argument("--files", type=int, default=120)
+    parser.add_argument("--dropped-by", type=float, default=0.2)
     parser.add_argument("--folder", type=Path, required=True)
     options = vars(parser.parse_args())
     folder: Path = options.pop("folder")
