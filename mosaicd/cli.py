@@ -23,11 +23,12 @@ from mosaicd.command_line import (
     settings_from,
     shown,
 )
-from mosaicd.daemon import AlreadyRunningError, Daemon
+from mosaicd.daemon import Daemon
 from mosaicd.errors import CorruptStateError, MosaicdError, SettingsError
 from mosaicd.intake.names import APPEARANCE_FILE, DEFAULT_LIBRARY
 from mosaicd.logs import complain, configure_logs
 from mosaicd.settings import settings_file
+from mosaicd.startup import AlreadyRunningError
 from mosaicd.status import counted
 
 EXIT_FAILED = 1

@@ -12,10 +12,11 @@ from typing import IO
 import pytest
 from structlog.testing import capture_logs
 
-from mosaicd.daemon import AlreadyRunningError, Daemon, lock
+from mosaicd.daemon import Daemon
 from mosaicd.errors import CorruptStateError, Need, ObstructedError, SettingsError
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.settings import Settings, load_settings
+from mosaicd.startup import AlreadyRunningError, lock
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from mosaicd.daemon import prepare_folders
 from mosaicd.errors import Need, ObstructedError
 from mosaicd.jobs.originals import Originals
 from mosaicd.premises import Premises
 from mosaicd.settings import Settings, load_settings
+from mosaicd.startup import prepare_folders
 from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind
 from tests.faults.workplace import fill_up, replaced_by_file, small_disk
