@@ -25,7 +25,7 @@ from tests.acceptance.system_service import (
 from tests.acceptance.systemd_sandbox import PHOTO, SETTINGS, Sandbox, Service, booted
 from tests.films import encode, pan
 
-FILM_SECONDS = 400
+FILM_SECONDS = 1500
 # Mosaics that take a moment, so that there is time to kill over them; and a hung worker is not waited for for long.
 SLOW = SETTINGS.replace("tile_edge_pixels = 8", "tile_edge_pixels = 200") + (
     "stall_limit_seconds = 5\nattempts_limit = 9\n"
