@@ -39,8 +39,8 @@ def back_up(database: Path, file: Path, folders: Folders) -> int:
     if not database.exists():
         message = f"there is no database yet at {database}: nothing to back up"
         raise MosaicdError(message)
-    _require_fit(file, folders)
     try:
+        _require_fit(file, folders)
         with _held(file.parent), _new_beside(file) as place:
             copy_database(database, place)
             passed(CrashPoint.BACKUP_COPIED)

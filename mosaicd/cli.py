@@ -27,6 +27,7 @@ from mosaicd.daemon import Daemon
 from mosaicd.errors import CorruptStateError, MosaicdError, SettingsError
 from mosaicd.intake.names import APPEARANCE_FILE, DEFAULT_LIBRARY
 from mosaicd.logs import complain, configure_logs
+from mosaicd.media.files import one_line
 from mosaicd.settings import settings_file
 from mosaicd.startup import AlreadyRunningError
 from mosaicd.status import counted
@@ -119,7 +120,7 @@ def check(
     found = checks.findings(settings)
     has_problem = False
     for finding in itertools.chain(found, deep_findings(settings, _show_progress)) if deep else found:
-        typer.echo(f"{finding.mark:8}{finding.text}")
+        typer.echo(f"{finding.mark:8}{one_line(finding.text)}")
         has_problem |= finding.is_problem
     raise typer.Exit(EXIT_FAILED if has_problem else 0)
 

@@ -56,6 +56,18 @@ def test_home_that_is_nobodys_is_taken_for_a_folder(run: Run, database: Database
     assert err == f"mosaicd: there is no folder {tmp_path}/~nobody-there\n"
 
 
+def test_path_that_is_too_long_is_said_to_be(run: Run, database: Database) -> None:
+    code, out, err = run("backup", "a/" * 3000)
+    assert (code, out) == (1, "")
+    assert err.endswith(" cannot be written: File name too long\n")
+
+
+def test_check_of_a_root_that_is_no_text_shows_it(run: Run, database: Database) -> None:
+    code, out, err = run("check", "--root", "caf\udce9")
+    assert (code, err) == (0, "")
+    assert "/caf\\xe9/inbox will be made" in out
+
+
 def test_backup_of_a_damaged_database_is_an_error_of_its_own(run: Run, database: Database) -> None:
     database.path.write_bytes(b"no database at all" * 500)
     code, out, err = run("backup", "monday.sqlite3")
