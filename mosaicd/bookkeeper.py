@@ -12,7 +12,8 @@ from mosaicd.errors import CorruptStateError, Need, ObstructedError, TransientEr
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.names import APPEARANCE_FILE, place_of
 from mosaicd.jobs.originals import InSteps, Originals, archive, moved_original, put_aside, write_reason
-from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.tickets import Ticket
 from mosaicd.jobs.workers import Deferred, Died, Done, Failed, Outcome, Rejected, StateCorrupt, deferred_by
 from mosaicd.media.files import clear_staging, signature
 from mosaicd.premises import Premises

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from mosaicd.errors import MosaicdError, SettingsError
 from mosaicd.media.files import one_line, printable
-from mosaicd.settings import Settings, load_settings
+from mosaicd.settings import Settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.status import counted
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import find_library

@@ -16,7 +16,7 @@ from mosaicd.daemon import Daemon
 from mosaicd.errors import MosaicdError
 from mosaicd.imaging import PixelArray
 from mosaicd.logs import LogFormat, LogLevel, configure_logs
-from mosaicd.settings import load_settings
+from mosaicd.settings_reading import load_settings
 
 _DATA = Path(skimage.data.__file__).parent
 _FILMED = (

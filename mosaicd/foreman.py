@@ -12,7 +12,8 @@ from mosaicd.errors import Need, TransientError
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.names import APPEARANCE_FILE, place_of
 from mosaicd.jobs.limits import Limits
-from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.tickets import Ticket
 from mosaicd.jobs.workers import Died, Outcome, Progress, Rejected, Worker
 from mosaicd.media.files import printable, signature
 from mosaicd.pipelines.orders import MosaicOrder, SpliceOrder

@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator
 
 from mosaicd.foreman import Foreman
-from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.status_files import Standing, StatusFiles
+from mosaicd.jobs.tickets import Ticket
 from mosaicd.settings import Settings
 from mosaicd.store.models import JobKind
 

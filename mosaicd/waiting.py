@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import structlog
 
 from mosaicd.intake.admission import Admission
-from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.tickets import Ticket
 from mosaicd.media.files import printable
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database

@@ -11,8 +11,9 @@ from mosaicd.errors import TransientError
 from mosaicd.intake.names import Role, is_appearance_file, is_conflict_copy, is_ignored, place_of
 from mosaicd.intake.scan import Unreadable, is_folder, walk
 from mosaicd.intake.stability import Settled, SettleTracker
-from mosaicd.jobs.queue import Arrival, JobQueue
+from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.states import ACTIVE_STATES
+from mosaicd.jobs.tickets import Arrival
 from mosaicd.media.files import Signature, hash_in_steps, signature
 from mosaicd.media.kinds import MediaKind, media_kind
 from mosaicd.store.models import Job, JobKind, JobState

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import Need, ObstructedError, TransientError
-from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.tickets import Ticket
 from mosaicd.media.files import free_path, shortened, signature, write_whole
 from mosaicd.media.moving import ReplacedError, clear_unfinished, have_same_content, move_in_steps
 from mosaicd.media.room import is_full

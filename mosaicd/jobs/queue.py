@@ -2,55 +2,19 @@
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, exists, func, select
+from sqlalchemy import ColumnElement, delete, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.jobs.states import ACTIVE_STATES, require_step
+from mosaicd.jobs.tickets import TICKET_COLUMNS, Arrival, Ticket, ticket_of
 from mosaicd.media.files import Signature, printable
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
 from mosaicd.store.models import Job, JobKind, JobState, Library, Mosaic, MosaicPlacement, Source, TileUse
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """A file that has settled and is to become a job."""
-
-    library: str
-    kind: JobKind
-    path: str
-    signature: Signature
-    first_seen_at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
-    """A job as the daemon holds it while it is worked on."""
-
-    job_id: int
-    library_id: int
-    library: str
-    kind: JobKind
-    path: str
-    signature: Signature
-    first_seen_at: float
-    admitted_at: float
-    attempts: int
-    interruptions: int
-    state: JobState
-    explanation: str | None
-    moved_to: str | None
-
-
-_TICKET_COLUMNS = (
-    *(Job.id, Job.library_id, Job.kind, Job.path, Job.size, Job.mtime_ns, Job.inode),
-    *(Job.first_seen_at, Job.admitted_at, Job.attempts, Job.interruptions),
-    *(Job.state, Job.explanation, Job.moved_to, Library.name.label("library")),
-)
 _CLAIMABLE_AT_ONCE = 20
 
 
@@ -103,7 +67,7 @@ class JobQueue:
                     jobs[arrival.path] = _new_job(arrival, libraries[arrival.library], now=now)
                     session.add(jobs[arrival.path])
             session.flush()
-            tickets = [_ticket(jobs[arrival.path], arrival.library) for arrival in arrivals]
+            tickets = [ticket_of(jobs[arrival.path], arrival.library) for arrival in arrivals]
         passed(CrashPoint.JOB_ADMITTED)
         return tickets
 
@@ -145,7 +109,7 @@ class JobQueue:
             job.attempts += 1
             job.started_at = now
             job.stage, job.progress = "starting", 0.0
-            claimed = _ticket(job, ticket.library)
+            claimed = ticket_of(job, ticket.library)
             job.explanation = job.moved_to = None
         passed(CrashPoint.JOB_CLAIMED)
         return claimed
@@ -320,10 +284,10 @@ class JobQueue:
             return dict(session.execute(statement).all())
 
     def _tickets(self, *conditions: Any, limit: int | None = None) -> list[Ticket]:  # noqa: ANN401
-        statement = select(*_TICKET_COLUMNS).join(Library, Library.id == Job.library_id).where(*conditions)
+        statement = select(*TICKET_COLUMNS).join(Library, Library.id == Job.library_id).where(*conditions)
         with self._database.read() as session:
             rows = session.execute(statement.order_by(Job.id).limit(limit))
-            return [_ticket(row, row.library) for row in rows]
+            return [ticket_of(row, row.library) for row in rows]
 
 
 def _is_due(now: float, retry_seconds: float) -> ColumnElement[bool]:
@@ -394,21 +358,3 @@ def _jobs(session: Session, tickets: Iterable[Ticket]) -> dict[int, Job]:
 def _step(job: Job, state: JobState) -> None:
     require_step(job.state, state)
     job.state = state
-
-
-def _ticket(job: Job | Row[*tuple[Any, ...]], library: str) -> Ticket:
-    return Ticket(
-        job_id=job.id,
-        library_id=job.library_id,
-        library=library,
-        kind=job.kind,
-        path=job.path,
-        signature=Signature(size=job.size, mtime_ns=job.mtime_ns, inode=job.inode),
-        first_seen_at=job.first_seen_at,
-        admitted_at=job.admitted_at,
-        attempts=job.attempts,
-        interruptions=job.interruptions,
-        state=job.state,
-        explanation=job.explanation,
-        moved_to=job.moved_to,
-    )

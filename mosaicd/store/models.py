@@ -170,6 +170,7 @@ class Job(Base):
         ),
         Index("job_by_path", "path", "id"),
         Index("job_by_state", "state", "id"),
+        Index("job_by_kind", "state", "kind", "id"),
         CheckConstraint("attempts >= 0", name="attempts_are_counted"),
         CheckConstraint("interruptions >= 0", name="interruptions_are_counted"),
         CheckConstraint("progress BETWEEN 0 AND 1", name="progress_is_a_share"),

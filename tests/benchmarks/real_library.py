@@ -25,7 +25,7 @@ from mosaicd.media.files import content_hash
 from mosaicd.media.masters import encode_master
 from mosaicd.media.photo import read_photo
 from mosaicd.media.video import VideoReader
-from mosaicd.settings import load_settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
 from mosaicd.store.models import SourceKind

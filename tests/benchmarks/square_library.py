@@ -15,7 +15,7 @@ from mosaicd.imaging import PixelArray
 from mosaicd.imaging.descriptors import subcells
 from mosaicd.media.files import content_hash
 from mosaicd.media.masters import encode_master
-from mosaicd.settings import load_settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
 from mosaicd.store.models import SourceKind

@@ -33,7 +33,8 @@ from mosaicd.logs import LogFormat, LogLevel, configure_logs
 from mosaicd.media.files import NAME_BYTES_LIMIT, Signature, numbered, one_line, printable, shortened
 from mosaicd.media.outbox import stems
 from mosaicd.pipelines.appearance import Appearance, appearance_over
-from mosaicd.settings import Settings, load_settings
+from mosaicd.settings import Settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.store.models import JobKind, JobState
 from tests.faults.commands import captured, home, in_process_of_its_own, in_this_process, variable
 from tests.faults.odd_inputs import mutated, odd_name, odd_toml, odd_value, odd_word

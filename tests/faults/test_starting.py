@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 from mosaicd.daemon import Daemon
 from mosaicd.errors import CorruptStateError, Need, ObstructedError, SettingsError
 from mosaicd.jobs.queue import JobQueue
-from mosaicd.settings import Settings, load_settings
+from mosaicd.settings import Settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.startup import AlreadyRunningError, lock
 
 

@@ -13,7 +13,8 @@ from structlog.typing import EventDict
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.scan import is_folder
 from mosaicd.jobs.originals import Folders, archive, put_aside
-from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.tickets import Ticket
 from mosaicd.media.files import signature
 from mosaicd.media.kinds import MediaKind
 from mosaicd.store.models import JobKind, JobState

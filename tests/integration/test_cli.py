@@ -12,9 +12,11 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mosaicd.jobs.originals import put_aside, write_reason
-from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.tickets import Ticket
 from mosaicd.media.files import signature
-from mosaicd.settings import Settings, load_settings
+from mosaicd.settings import Settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind, JobState, Mosaic
 from mosaicd.store.mosaics import record_mosaic, stem_key

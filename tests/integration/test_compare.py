@@ -19,7 +19,7 @@ from PIL import Image
 from mosaicd import cli
 from mosaicd.matching.engine import uncorrected
 from mosaicd.pipelines.appearance import Appearance
-from mosaicd.settings import load_settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import find_library, library_named
 from mosaicd.store.models import Mosaic

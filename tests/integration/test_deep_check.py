@@ -18,7 +18,8 @@ from mosaicd.imaging import PixelArray
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.media.files import Signature
 from mosaicd.media.masters import decode_master, encode_master
-from mosaicd.settings import Settings, load_settings
+from mosaicd.settings import Settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database
 from mosaicd.store.models import Job, JobKind, JobState, Library, Master, Mosaic, MosaicPlacement, Source
 from mosaicd.store.mosaics import record_mosaic, stem_key, undo_charges

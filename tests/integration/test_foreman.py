@@ -29,7 +29,7 @@ from mosaicd.jobs.workers import (
 )
 from mosaicd.media.files import signature
 from mosaicd.pipelines.orders import MosaicOrder, SpliceOrder
-from mosaicd.settings import load_settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database
 from mosaicd.store.models import Job, JobKind, JobState, Mosaic, MosaicPlacement, Source, SourceKind, TileUse
 from mosaicd.store.mosaics import record_mosaic, stem_key

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mosaicd import cli
-from mosaicd.settings import load_settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.studies import contests, machine
 from mosaicd.studies.bench_material import made_up_tiles, portrait_cells
 from tests.libraries import fill_library

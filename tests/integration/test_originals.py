@@ -9,7 +9,8 @@ import pytest
 
 from mosaicd.errors import TransientError
 from mosaicd.jobs.originals import Folders, archive, moved_original, put_aside, reason_path, write_reason
-from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.tickets import Ticket
 from mosaicd.media.files import signature
 from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind, JobState

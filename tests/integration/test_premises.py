@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from mosaicd.errors import Need, ObstructedError
 from mosaicd.jobs.originals import Originals
 from mosaicd.premises import Premises
-from mosaicd.settings import Settings, load_settings
+from mosaicd.settings import Settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.startup import prepare_folders
 from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind

@@ -18,7 +18,8 @@ from mosaicd.errors import MosaicdError
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.media.files import Signature
 from mosaicd.removal import purge_library, require_purgeable
-from mosaicd.settings import Settings, load_settings
+from mosaicd.settings import Settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import find_library, library_facts
 from mosaicd.store.models import JobKind, JobState, Library, Master, Mosaic, Source, Tile

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from mosaicd.jobs.queue import JobQueue, Ticket, rejected_jobs_named
+from mosaicd.jobs.queue import JobQueue, rejected_jobs_named
+from mosaicd.jobs.tickets import Ticket
 from mosaicd.media.files import Signature
 from mosaicd.store.database import Database
 from mosaicd.store.models import Job, JobKind, JobState

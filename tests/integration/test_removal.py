@@ -10,10 +10,12 @@ from sqlalchemy import select
 
 from mosaicd import cli
 from mosaicd.errors import MosaicdError
-from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.tickets import Ticket
 from mosaicd.media.files import signature
 from mosaicd.removal import remove_idle_library, require_idle
-from mosaicd.settings import Settings, load_settings
+from mosaicd.settings import Settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import find_library, library_facts
 from mosaicd.store.models import JobKind, JobState, Library, Source, Tile

@@ -16,7 +16,8 @@ from mosaicd.jobs.originals import archive
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.media.files import Signature, signature
 from mosaicd.retention import Retention
-from mosaicd.settings import Settings, load_settings
+from mosaicd.settings import Settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database
 from mosaicd.store.history import History
 from mosaicd.store.libraries import find_library, library_named

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mosaicd import cli
-from mosaicd.settings import load_settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.studies.search import MEASURES
 from tests.libraries import PHOTOS, fill_library
 from tests.stores import new_database

@@ -11,7 +11,7 @@ import pytest
 
 from mosaicd.deep_check import deep_findings
 from mosaicd.errors import MosaicdError
-from mosaicd.settings import load_settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database, Upgrade, revisions
 from tests.daemon_process import DaemonProcess
 from tests.faults.workplace import QUICK, drop_photo

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mosaicd.settings import load_settings
+from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database
 from mosaicd.store.models import Master, Mosaic
 from mosaicd.store.mosaics import record_mosaic

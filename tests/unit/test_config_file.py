@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mosaicd.pipelines.appearance import Appearance
-from mosaicd.settings import LibrarySettings, Settings, load_settings
+from mosaicd.settings import LibrarySettings, Settings
+from mosaicd.settings_reading import load_settings
 
 FILE = Path(__file__).parents[2] / "config/mosaicd.toml"
 HEADER = """\

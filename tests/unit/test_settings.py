@@ -18,7 +18,8 @@ from mosaicd.logs import LogFormat, LogLevel
 from mosaicd.matching.engine import Assignment
 from mosaicd.media.formats import OutputFormat
 from mosaicd.pipelines.appearance import Engine
-from mosaicd.settings import Settings, load_settings, settings_file
+from mosaicd.settings import Settings
+from mosaicd.settings_reading import load_settings, settings_file
 
 OTHER_VALUES: dict[str, tuple[str, Any]] = {
     "engine": ("codebox", Engine.CODEBOX),
@@ -144,7 +145,7 @@ def test_empty_variable_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_user_file_is_read_before_that_of_the_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     system = tmp_path / "system.toml"
     system.write_text("minimum_tiles = 1\n")
-    monkeypatch.setattr("mosaicd.settings.SYSTEM_FILE", system)
+    monkeypatch.setattr("mosaicd.settings_reading.SYSTEM_FILE", system)
     assert settings_file() == system
     user = tmp_path / "home/.config/mosaicd/mosaicd.toml"
     user.parent.mkdir(parents=True)

@@ -10,7 +10,8 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from mosaicd.jobs.queue import JobQueue, Ticket
+from mosaicd.jobs.queue import JobQueue
+from mosaicd.jobs.tickets import Ticket
 from mosaicd.media.files import Signature
 from mosaicd.store.database import Database, revisions
 from mosaicd.store.gallery import keep_thumbnail

@@ -1,4 +1,4 @@
-"""Mosaics have thumbnails, for galleries."""
+"""Mosaics have thumbnails, for galleries; the next job of a kind is found among any number of others."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,3 +15,4 @@ def upgrade() -> None:
         sa.Column("mosaic_id", sa.Integer(), sa.ForeignKey("mosaic.id"), primary_key=True),
         sa.Column("jpeg", sa.LargeBinary(), nullable=False),
     )
+    op.create_index("job_by_kind", "job", ["state", "kind", "id"])
