@@ -97,6 +97,7 @@ class Life:
         """Drop files until there were so many jobs; a look after each round."""
         while self._dropped < jobs:
             files = list(self._round())
+            os.kill(self.daemon.pid, signal.SIGHUP)
             processor, start = self._processor_seconds(), time.monotonic()
             for file, place in files:
                 target = self.daemon.inbox / place
@@ -106,7 +107,6 @@ class Life:
             wait_until(self._is_at_rest, what=f"{self._dropped} jobs", seconds=_ROUND_SECONDS)
             seconds, processor = time.monotonic() - start, self._processor_seconds() - processor
             self._let_films_go()
-            os.kill(self.daemon.pid, signal.SIGHUP)
             yield self._look(seconds / len(files), processor / len(files))
 
     def _round(self) -> Iterator[tuple[Path, str]]:
