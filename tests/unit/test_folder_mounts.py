@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mosaicd.media import mounts
-from mosaicd.media.mounts import mounted_now, mounts_of, shared_file_system
+from mosaicd.media.mounts import mounted_now, mounts_of
 
 INBOX = Path("/nowhere/usb/inbox")
 MOUNTED = frozenset({"/", "/nowhere/usb", "/nowhere/us", "/nowhere/usb/inbox/family", "/nowhere/usb/outbox"})
@@ -60,18 +60,6 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("table")
 def test_table_of_the_system_is_read_whatever_the_places_are_called() -> None:
     assert mounted_now() == {"/", "/our films\\", "/caf\udce9"}
-
-
-@pytest.mark.usefixtures("table")
-def test_file_system_that_others_write_to_is_known() -> None:
-    assert shared_file_system(Path("/caf\udce9/inbox")) == "nfs4"
-    assert shared_file_system(Path("/our films\\/inbox")) is None
-
-
-def test_what_was_mounted_last_hides_what_was_before(table: Path) -> None:
-    with table.open("ab") as more:
-        more.write(b"39 36 98:3 / /caf\xe9 rw - ext4 /dev/sdc1 rw\n")
-    assert shared_file_system(Path("/caf\udce9/inbox")) is None
 
 
 def test_system_that_does_not_tell_has_one_file_system(
