@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 from mosaicd.foreman import Foreman
+from mosaicd.intake.names import Role, place_of
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.status_files import Standing, StatusFiles
 from mosaicd.jobs.tickets import Ticket
@@ -33,8 +34,9 @@ class Standings:
         self._files = StatusFiles(settings.folders.outbox, settings.folders.staging)
 
     def recover(self) -> None:
-        """Remove what a killed daemon has left to say of files whose jobs have ended."""
-        self._files.remove(self._queue.paths_ended_since(time.time() - _RECENT_SECONDS))
+        """Remove what a killed daemon has said: of jobs that have ended, and of those that perhaps will at once."""
+        active = [ticket.path for ticket in self._queue.first_active(2 * _MOST_FILES)]
+        self._files.remove([*active, *self._queue.paths_ended_since(time.time() - _RECENT_SECONDS)])
 
     def tell(self) -> None:
         """Tell how things stand now."""
@@ -48,7 +50,7 @@ class Standings:
     def _standings(self) -> Iterator[Standing]:
         at_hand = self._foreman.at_hand()
         for each in at_hand:
-            if _is_long(each.ticket):
+            if _is_told_of(each.ticket):
                 yield Standing(
                     path=each.ticket.path,
                     words=f"{_BECOMING[each.ticket.kind]} library {each.ticket.library}",
@@ -57,10 +59,11 @@ class Standings:
                 )
         numbers = {each.ticket.job_id for each in at_hand}
         for ticket in self._queue.first_active(_MOST_FILES):
-            if ticket.job_id not in numbers and _is_long(ticket):
+            if ticket.job_id not in numbers and _is_told_of(ticket):
                 yield Standing(path=ticket.path, words=ticket.explanation or "waits for its turn")
 
 
-def _is_long(ticket: Ticket) -> bool:
-    """Whether a file has been here so long that somebody may wonder; abs, since clocks may be set back."""
-    return abs(time.time() - ticket.admitted_at) >= _SHORT_SECONDS
+def _is_told_of(ticket: Ticket) -> bool:
+    """Whether somebody may wonder what becomes of a file: it has not just come, nor is it one of many for tiles."""
+    is_for_tiles = place_of(ticket.path).photo_role is Role.TILES
+    return not is_for_tiles and abs(time.time() - ticket.admitted_at) >= _SHORT_SECONDS

@@ -31,12 +31,12 @@ class Entry:
     thumbnail: bytes
 
 
-def gallery_page(library: str, entries: Sequence[Entry], *, others: Sequence[tuple[str, str]]) -> bytes:
+def gallery_page(title: str, entries: Sequence[Entry], *, others: Sequence[tuple[str, str]]) -> bytes:
     """The gallery as a file that asks nobody for anything.
 
     Parameters
     ----------
-    library : str
+    title : str
     entries : sequence of Entry
         The first is shown first.
     others : sequence of (library, link)
@@ -46,7 +46,7 @@ def gallery_page(library: str, entries: Sequence[Entry], *, others: Sequence[tup
     links = ", ".join(f'<a href="{html.escape(link)}">{html.escape(name)}</a>' for name, link in others)
     page = Template(asset("gallery.html")).substitute(
         policy=policy(styles=[style], programs=[], images="data:"),
-        title=html.escape(library),
+        title=html.escape(title),
         style=style,
         others=f"<nav>Other libraries: {links}</nav>" if links else "",
         entries="\n".join(_card(entry) for entry in entries),

@@ -60,7 +60,11 @@ def update_gallery(
             for name, other in libraries_shown(session)
             if other != folder and (outbox / other / _FILE).is_file()
         ]
-    write_whole(gallery, gallery_page(library, entries, others=others), staging=staging)
+    write_whole(
+        gallery,
+        gallery_page(f"Mosaics of {library}" if folder else "Mosaics", entries, others=others),
+        staging=staging,
+    )
 
 
 def _entries(session: Session, mosaic: Mosaic, outbox: Path, folder: str) -> Iterator[Entry]:

@@ -142,7 +142,7 @@ def test_gallery_holds_its_pictures_and_asks_for_nothing_else(house: House) -> N
 
 def test_gallery_without_others_leads_nowhere_else() -> None:
     entry = Entry(name="cat.jpg", words="today", link="cat.mosaic.html", thumbnail=b"x")
-    text = gallery_page("family", [entry, entry], others=[]).decode()
+    text = gallery_page("Mosaics of family", [entry, entry], others=[]).decode()
     assert "<nav>" not in text
     assert text.count("<article>") == 2
 
