@@ -1,5 +1,6 @@
 """Films for tests: made from scikit-image's photos, encoded with PyAV, in any codec, shape and timing."""
 
+import contextlib
 import functools
 import io
 import itertools
@@ -135,7 +136,7 @@ def encode(
     frames = iter(frames)
     first = next(frames)
     time_base = Fraction(1, _TICKS_A_SECOND) if times else 1 / Fraction(rate)
-    with av.open(path, "w", format=container, options=container_options or {}) as output:
+    with _same_priority(), av.open(path, "w", format=container, options=container_options or {}) as output:
         stream: Any = output.add_stream(
             codec, rate=Fraction(rate), options=_QUIET.get(codec, {}) | (options or {})
         )
@@ -162,6 +163,16 @@ def encode(
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
     return path
+
+
+@contextlib.contextmanager
+def _same_priority() -> Iterator[None]:
+    """Undo what SVT-AV1 does to whoever runs it as root: real time, for every process started later as well."""
+    policy, param = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, param)
 
 
 def sound_only(path: Path, seconds: float) -> Path:
