@@ -285,6 +285,7 @@ def test_tiles_described_in_an_earlier_way_are_left_to_the_daemon(
         ((str(PHOTO), "--at", "20"), cli.EXIT_SETTINGS, "--at wants DOWN,ACROSS"),
         ((str(PHOTO), "--at", "20,101"), cli.EXIT_SETTINGS, "--at wants DOWN,ACROSS"),
         (("no such photo.jpg",), cli.EXIT_FAILED, "the photo cannot be read: No such file or directory"),
+        (("9" * 5000,), cli.EXIT_FAILED, "the photo cannot be read: File name too long"),
         ((__file__,), cli.EXIT_FAILED, "this is not a photo"),
         ((str(PHOTO), "--library", "family"), cli.EXIT_FAILED, "there is no library 'family'"),
         ((str(PHOTO), "--library", "empty"), cli.EXIT_FAILED, "the library has no tiles yet"),
