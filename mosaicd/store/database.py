@@ -233,7 +233,10 @@ def _alembic_config(engine: Engine | None) -> Config:
 def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401
     connection.isolation_level = None  # transactions are begun by _begin alone
     cursor = connection.cursor()
-    cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file, or at the next VACUUM of an older one
+    if cursor.execute("PRAGMA auto_vacuum").fetchone() == (0,):  # to set what is set already would be a write
+        cursor.execute(
+            "PRAGMA auto_vacuum = INCREMENTAL"
+        )  # of a new file, or at the next VACUUM of an older one
     for name, wanted in _PRAGMAS.items():
         cursor.execute(f"PRAGMA {name} = {wanted}")
         (value,) = cursor.execute(f"PRAGMA {name}").fetchone()

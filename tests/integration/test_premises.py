@@ -22,6 +22,13 @@ from tests.stores import new_database
 SPLICE, MOSAIC = JobKind.SPLICE, JobKind.MOSAIC
 
 
+@pytest.fixture(autouse=True)
+def _quiet_log() -> Iterator[None]:
+    """Whatever the log was set up for by the tests before, it is not for these."""
+    with capture_logs():
+        yield
+
+
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name in os.environ:
