@@ -123,13 +123,12 @@ class InboxWatcher(FileSystemEventHandler):
         """Stop watching."""
         observer, self._observer, self._armed = self._observer, None, None
         self._threads = set()
-        self._overflow.detach()
-        if observer is None:
-            return
-        was_alive = observer.is_alive()
-        observer.stop()
-        if was_alive:
-            observer.join(_STOP_SECONDS)
+        if observer is not None:
+            was_alive = observer.is_alive()
+            observer.stop()
+            if was_alive:
+                observer.join(_STOP_SECONDS)
+        self._overflow.detach()  # only now, when nobody is left to tell of another
 
     def dispatch(self, event: FileSystemEvent) -> None:
         """Take an event as a hint; called by watchdog in its own thread."""
