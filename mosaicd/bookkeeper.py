@@ -15,7 +15,8 @@ from mosaicd.jobs.originals import InSteps, Originals, archive, moved_original, 
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.tickets import Ticket
 from mosaicd.jobs.workers import Deferred, Died, Done, Failed, Outcome, Rejected, StateCorrupt, deferred_by
-from mosaicd.media.files import clear_staging, signature
+from mosaicd.media.files import clear_staging, has_gone
+from mosaicd.plain_text import one_line
 from mosaicd.premises import Premises
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database
@@ -203,7 +204,7 @@ class Bookkeeper:
         with contextlib.suppress(TransientError):  # the log has it
             write_reason(
                 file,
-                f"{APPEARANCE_FILE} of library {ticket.library} was passed over: {why}",
+                one_line(f"{APPEARANCE_FILE} of library {ticket.library} was passed over: {why}"),
                 self.settings.folders,
             )
 
@@ -224,7 +225,7 @@ class Bookkeeper:
 
     def _defer(self, ticket: Ticket, deferred: Deferred) -> None:
         """Queue a job again: until what it needs can be used, or if other jobs could use that, for a while."""
-        if signature(self.settings.folders.inbox / ticket.path) != ticket.signature:
+        if has_gone(self.settings.folders.inbox / ticket.path, ticket.signature):
             self.withdraw(ticket)
             return
         reason, not_before = deferred.reason, 0.0

@@ -27,7 +27,7 @@ from mosaicd.daemon import Daemon
 from mosaicd.errors import CorruptStateError, MosaicdError, SettingsError
 from mosaicd.intake.names import APPEARANCE_FILE, DEFAULT_LIBRARY
 from mosaicd.logs import complain, configure_logs
-from mosaicd.media.files import one_line
+from mosaicd.plain_text import one_line
 from mosaicd.settings_reading import settings_file
 from mosaicd.startup import AlreadyRunningError
 from mosaicd.status import counted

@@ -10,7 +10,7 @@ import typer
 from sqlalchemy.orm import Session
 
 from mosaicd.errors import MosaicdError, SettingsError
-from mosaicd.media.files import one_line, printable
+from mosaicd.plain_text import one_line, printable
 from mosaicd.settings import Settings
 from mosaicd.settings_reading import load_settings
 from mosaicd.status import counted

@@ -66,7 +66,7 @@ class Daemon:
         self._notifier = Notifier()
         self._must_stop = False
         self._must_reload = False
-        self._has_recovered = False
+        self._is_migrated = self._has_recovered = False
         self._rescan_at = self._may_rescan_at = 0.0
         self._recheck_at = self._may_recheck_at = 0.0
         self._status_at = 0.0
@@ -74,9 +74,7 @@ class Daemon:
         with contextlib.ExitStack() as resources:
             resources.enter_context(lock(settings.database_path))
             self._database = resources.enter_context(contextlib.closing(Database(settings.database_path)))
-            upgrade = self._database.migrate()
-            if upgrade is not None:
-                log.info("database_upgraded", revision=upgrade.revision, copy=str(upgrade.copy))
+            obstruction = self._migrate()
             self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
             resources.callback(os.close, self._wake_read)
             resources.callback(os.close, self._wake_write)
@@ -94,6 +92,8 @@ class Daemon:
             self._standings = Standings(settings, self._queue, self._foreman)
             self._retention = Retention(settings, self._database)
             self._watcher = InboxWatcher(folders.inbox, self._wake, watching=settings.watching)
+            if obstruction is not None:
+                self._foreman.premises.close(obstruction)
             self._resources = resources.pop_all()
 
     def run_forever(self) -> int:
@@ -164,12 +164,9 @@ class Daemon:
         if not premises.is_open(Need.DATABASE):
             return
         if not self._has_recovered:
-            for _ in self._foreman.recover():
-                self._notifier.progressing()
-                if self._must_stop:
-                    return
-            self._standings.recover()
-            self._has_recovered = True
+            self._recover()
+            if not self._has_recovered:
+                return
         if premises.is_open(Need.INBOX):
             self._look()
         else:
@@ -183,6 +180,30 @@ class Daemon:
         if time.monotonic() >= self._status_at:
             self._notifier.status(self._in_words())
             self._status_at = time.monotonic() + _STATUS_SECONDS
+
+    def _recover(self) -> None:
+        """Put in order what a killed daemon left, in a database of this program's schema; unless told to stop."""
+        if not self._is_migrated:
+            obstruction = self._migrate()
+            if obstruction is not None:
+                raise obstruction
+        for _ in self._foreman.recover():
+            self._notifier.progressing()
+            if self._must_stop:
+                return
+        self._standings.recover()
+        self._has_recovered = True
+
+    def _migrate(self) -> ObstructedError | None:
+        """Bring the database to this program's schema; what stands in the way, if that cannot be done just now."""
+        try:
+            upgrade = self._database.migrate()
+        except ObstructedError as error:
+            return error
+        self._is_migrated = True
+        if upgrade is not None:
+            log.info("database_upgraded", revision=upgrade.revision, copy=str(upgrade.copy))
+        return None
 
     def _recheck(self) -> None:
         """Let waiting photos go on, now and then: with many of them, that takes its time."""

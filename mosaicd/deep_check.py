@@ -13,8 +13,8 @@ from mosaicd.check import Finding
 from mosaicd.errors import CorruptStateError, MosaicdError
 from mosaicd.imaging.descriptors import COLUMNS, DESCRIPTOR_SCHEME, SUBCELLS, subcells
 from mosaicd.jobs.soundness import job_complaints
-from mosaicd.media.files import printable
 from mosaicd.media.masters import decode_master
+from mosaicd.plain_text import printable
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database
 from mosaicd.store.models import Descriptor, Master, Source, Tile

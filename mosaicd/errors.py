@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from mosaicd.plain_text import one_line
+
 
 class Need(StrEnum):
     """What work needs besides the file itself."""
@@ -16,8 +18,11 @@ class Need(StrEnum):
 class MosaicdError(Exception):
     """The root of every error that mosaicd raises on purpose.
 
-    Its text is one or two plain sentences that can be shown to a person as they stand.
+    Its text is one or two plain sentences that can be shown to a person as they stand, whatever the names in it.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class RejectedInputError(MosaicdError):

@@ -14,9 +14,10 @@ from mosaicd.intake.names import APPEARANCE_FILE, place_of
 from mosaicd.jobs.limits import Limits
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.tickets import Ticket
-from mosaicd.jobs.workers import Died, Outcome, Progress, Rejected, Worker
-from mosaicd.media.files import printable, signature
+from mosaicd.jobs.workers import Died, Outcome, Progress, Rejected, Worker, deferred_by
+from mosaicd.media.files import has_gone
 from mosaicd.pipelines.orders import MosaicOrder, SpliceOrder
+from mosaicd.plain_text import printable
 from mosaicd.premises import Premises
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database
@@ -172,9 +173,7 @@ class Foreman:
             desk.worker.kill()
             if desk.settling is not None:
                 desk.settling.close()
-            is_moved = (
-                desk.outcome is not None and desk.ticket is not None and not self._is_there(desk.ticket)
-            )
+            is_moved = desk.outcome is not None and desk.ticket is not None and self._has_gone(desk.ticket)
             ticket, desk.ticket, desk.outcome, desk.settling = desk.ticket, None, None, None
             if ticket is None or is_moved:  # the next start ends what has only not been written down
                 continue
@@ -193,13 +192,13 @@ class Foreman:
 
     def _is_withdrawn(self, ticket: Ticket) -> bool:
         """Whether a job's file is gone or another one by now; the job is then withdrawn."""
-        if self._is_there(ticket):
+        if not self._has_gone(ticket):
             return False
         self._books.withdraw(ticket)
         return True
 
-    def _is_there(self, ticket: Ticket) -> bool:
-        return signature(self._inbox / ticket.path) == ticket.signature
+    def _has_gone(self, ticket: Ticket) -> bool:
+        return has_gone(self._inbox / ticket.path, ticket.signature)
 
     def _may_start(self, ticket: Ticket) -> bool:
         """Whether a job may be begun beside those at hand.
@@ -227,7 +226,10 @@ class Foreman:
         log.info(
             "job_started", job=ticket.job_id, kind=ticket.kind, file=ticket.path, attempt=claimed.attempts
         )
-        desk.worker.send(self._order(claimed), self._limits())
+        try:
+            desk.worker.send(self._order(claimed), self._limits())
+        except TransientError as error:
+            desk.outcome = deferred_by(error)
 
     def _limits(self) -> Limits:
         return Limits(

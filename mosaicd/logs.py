@@ -1,16 +1,18 @@
 """Structured logs on standard error: key=value for people, one JSON object a line for programs."""
 
+import contextlib
+import io
 import logging
 import os
 import sys
 import threading
 from collections.abc import MutableMapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
-from mosaicd.media.files import one_line
+from mosaicd.plain_text import one_line
 
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 _FIRST = ("timestamp", "level", "event")
@@ -53,7 +55,7 @@ def configure_logs(log_format: LogFormat, level: LogLevel) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_NUMBERS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(sys.stderr))),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Forwarder()], level=_NUMBERS[LogLevel.WARNING])
@@ -71,6 +73,24 @@ def _say_that_thread_died(death: threading.ExceptHookArgs) -> None:
     name = death.thread.name if death.thread is not None else None
     why = f"{death.exc_type.__name__}: {death.exc_value}"
     structlog.get_logger().error("thread_died", thread=name, why=why)
+
+
+class _Unfailing(io.TextIOBase):
+    """A stream to which lines are written as far as that can be done: a full disk must not end the daemon."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, or not."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Let what was written go out, or not."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 class _Forwarder(logging.Handler):

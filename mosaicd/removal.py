@@ -14,8 +14,9 @@ from mosaicd.intake.names import is_appearance_file, place_of
 from mosaicd.intake.scan import Unreadable, walk
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.states import ACTIVE_STATES
-from mosaicd.media.files import Signature, one_line, printable
+from mosaicd.media.files import Signature
 from mosaicd.media.kinds import MediaKind, media_kind
+from mosaicd.plain_text import one_line, printable
 from mosaicd.store.database import Database
 from mosaicd.store.models import Job, JobState, Library
 from mosaicd.store.purge import Purgeable, forget_mosaic, purge_source, purgeable

@@ -26,6 +26,7 @@ from mosaicd.store.retention import (
 log = structlog.get_logger()
 
 _SECONDS_A_DAY = 86_400.0
+_TOLERATED_LEAD_SECONDS = 3600.0
 _FILES_A_STEP = 5
 _MOSAICS_A_STEP = 5
 
@@ -38,7 +39,9 @@ class Retention:
     settings : Settings
     database : Database
     wall_clock, quiet_clock : callable
-        Seconds since 1970, for ages; and a clock that never jumps, for the rounds.
+        Seconds since 1970, for ages; and a clock that nobody sets, which goes on while the machine sleeps, for the
+        rounds. If the first has run ahead of the second since the last round, somebody has set it, perhaps wrongly:
+        nothing is deleted by it for a day.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class Retention:
         database: Database,
         *,
         wall_clock: Callable[[], float] = time.time,
-        quiet_clock: Callable[[], float] = time.monotonic,
+        quiet_clock: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
     ) -> None:
         self.settings = settings
         self._database = database
@@ -55,6 +58,7 @@ class Retention:
         self._quiet_clock = quiet_clock
         self._round: Iterator[None] | None = None
         self._due_at = quiet_clock()
+        self._lead = wall_clock() - quiet_clock()
 
     @property
     def is_due(self) -> bool:
@@ -72,8 +76,13 @@ class Retention:
         if not self.is_due:
             return
         if self._round is None:
+            now = self._wall_clock()
             self._due_at = self._quiet_clock() + _SECONDS_A_DAY
-            self._round = self._whole_round(self._wall_clock())
+            lead, self._lead = self._lead, now - self._quiet_clock()
+            if self._lead - lead > _TOLERATED_LEAD_SECONDS:
+                log.warning("retention_postponed", clock_set_forward_seconds=round(self._lead - lead))
+                return
+            self._round = self._whole_round(now)
         try:
             next(self._round)
         except StopIteration:

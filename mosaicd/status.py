@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from mosaicd.disk_use import disk_use, in_units
 from mosaicd.jobs.states import ACTIVE_STATES
-from mosaicd.media.files import one_line, printable
+from mosaicd.plain_text import one_line, printable
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_facts

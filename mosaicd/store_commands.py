@@ -25,8 +25,9 @@ from mosaicd.disk_use import in_units
 from mosaicd.errors import MosaicdError, SettingsError
 from mosaicd.jobs.originals import Folders, reason_path
 from mosaicd.jobs.queue import JobQueue, rejected_jobs_named
-from mosaicd.media.files import printable, signature
+from mosaicd.media.files import signature
 from mosaicd.media.moving import move_aside
+from mosaicd.plain_text import printable
 from mosaicd.status import counted
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import LibraryFacts, library_facts

@@ -4,6 +4,8 @@ import os
 import socket
 import time
 
+from mosaicd.plain_text import one_line
+
 
 class Notifier:
     """Tells systemd how the daemon is, if systemd started it."""
@@ -36,7 +38,7 @@ class Notifier:
         """Say in words what is being done, if it is something else than before."""
         if text != self._status:
             self._status = text
-            self._send(f"STATUS={text}")
+            self._send(f"STATUS={one_line(text)}")  # each line would be a notification of its own
 
     def _send(self, message: str) -> None:
         if self._address is None:

@@ -9,7 +9,7 @@ import structlog
 from mosaicd.intake.admission import Admission
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.tickets import Ticket
-from mosaicd.media.files import printable
+from mosaicd.plain_text import printable
 from mosaicd.settings import Settings
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import has_tiles

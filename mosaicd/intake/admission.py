@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from mosaicd.errors import TransientError
+from mosaicd.errors import ObstructedError, TransientError
 from mosaicd.intake.names import Role, is_appearance_file, is_conflict_copy, is_ignored, place_of
 from mosaicd.intake.scan import Unreadable, is_folder, walk
 from mosaicd.intake.stability import Settled, SettleTracker
@@ -143,7 +143,7 @@ class Admission:
         paths = set()
         for found in walk(self._inbox, subtree):
             if isinstance(found, Unreadable):
-                self._say_once(found.path, "folder_unreadable", found.error)
+                self._say_once(found.path, found.event, found.error)
                 if not found.path:
                     return None
             else:
@@ -190,6 +190,8 @@ class Admission:
             kind = media_kind(self._inbox / file.path)
             if last is not None and self._is_redelivery(last, file, reading) is not False:
                 return None
+        except ObstructedError:
+            raise
         except (OSError, TransientError) as error:
             if signature(self._inbox / file.path) is not None:  # it has not just been removed
                 self._say_once(file.path, "file_unreadable", str(error))

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from mosaicd.intake.welcome import WELCOME_FILE
-from mosaicd.media.files import printable
+from mosaicd.plain_text import printable
 
 DEFAULT_LIBRARY = "default"
 TILES_FOLDER = "tiles"

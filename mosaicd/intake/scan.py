@@ -19,10 +19,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A folder that could not be looked into."""
+    """A folder that could not be looked into, or a file that could not be looked at; `event` says which."""
 
     path: str
     error: str
+    event: str = "folder_unreadable"
 
 
 def is_folder(inbox: Path, path: str) -> bool:
@@ -47,15 +48,26 @@ def walk(inbox: Path, subtree: str = "") -> Iterator[Found | Unreadable]:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(path)
-                        continue
-                    try:
-                        yield Found(path=path, signature=signature_of(entry.stat(follow_symlinks=False)))
-                    except FileNotFoundError:
-                        continue
+                    else:
+                        yield from _looked_at(entry, path)
         except FileNotFoundError:
             if not folder:
                 yield Unreadable(path=folder, error="there is no such folder")
         except NotADirectoryError:
             continue
         except OSError as error:
-            yield Unreadable(path=folder, error=error.strerror or str(error))
+            yield Unreadable(path=folder, error=_why(error))
+
+
+def _looked_at(entry: os.DirEntry[str], path: str) -> Iterator[Found | Unreadable]:
+    """A file, unless it has just gone."""
+    try:
+        yield Found(path=path, signature=signature_of(entry.stat(follow_symlinks=False)))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield Unreadable(path=path, error=_why(error), event="file_unreadable")
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)

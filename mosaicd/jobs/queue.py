@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session, aliased
 from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.jobs.states import ACTIVE_STATES, require_step
 from mosaicd.jobs.tickets import TICKET_COLUMNS, Arrival, Ticket, ticket_of
-from mosaicd.media.files import Signature, printable
+from mosaicd.media.files import Signature
+from mosaicd.plain_text import printable
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
 from mosaicd.store.models import Job, JobKind, JobState, Library, Mosaic, MosaicPlacement, Source, TileUse
+from mosaicd.store.tiles import remove_source
 
 _CLAIMABLE_AT_ONCE = 20
 
@@ -246,7 +248,11 @@ class JobQueue:
         passed(CrashPoint.REDELIVERY_NOTED)
 
     def end(self, job_id: int, state: JobState, *, now: float, explanation: str | None = None) -> None:
-        """End a job as done, rejected or withdrawn; a mosaic of it that was never published is forgotten."""
+        """End a job as done, rejected or withdrawn.
+
+        A mosaic of it that was never published is forgotten. The tiles of a film that was removed or replaced
+        before it had given them all go out of use: the whole film would bring them a second time.
+        """
         with self._database.write() as session:
             job = session.get_one(Job, job_id)
             _step(job, state)
@@ -256,6 +262,8 @@ class JobQueue:
             job.progress = 1.0 if state is JobState.DONE else job.progress
             if job.kind is JobKind.MOSAIC:
                 _forget_unpublished(session, job)
+            elif state is JobState.WITHDRAWN:
+                _retire_unfinished(session, job, now=now)
         passed(CrashPoint.JOB_ENDED)
 
     def revive(self, job_id: int, signature: Signature, *, now: float) -> None:
@@ -348,6 +356,18 @@ def _forget_unpublished(session: Session, job: Job) -> None:
     session.execute(delete(TileUse).where(TileUse.mosaic_id == unseen))
     session.execute(delete(MosaicPlacement).where(MosaicPlacement.mosaic_id == unseen))
     session.execute(delete(Mosaic).where(Mosaic.id == unseen))
+
+
+def _retire_unfinished(session: Session, job: Job, *, now: float) -> None:
+    """Take what a job's file has given so far out of use; should the same file come again, it comes back."""
+    unfinished = select(Source).where(
+        Source.library_id == job.library_id,
+        Source.sha256 == job.sha256,
+        Source.completed_at.is_(None),
+        Source.removed_at.is_(None),
+    )
+    for source in session.scalars(unfinished):
+        remove_source(session, source, now=now)
 
 
 def _jobs(session: Session, tickets: Iterable[Ticket]) -> dict[int, Job]:

@@ -6,7 +6,7 @@ from sqlalchemy import and_, exists, select
 from sqlalchemy.orm import Session
 
 from mosaicd.jobs.states import ACTIVE_STATES
-from mosaicd.media.files import printable
+from mosaicd.plain_text import printable
 from mosaicd.store.models import Job, JobKind, JobState, Mosaic, Source
 
 

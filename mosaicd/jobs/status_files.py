@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mosaicd.media.files import printable, shortened, signature, write_whole
+from mosaicd.media.files import shortened, signature, write_whole
+from mosaicd.plain_text import printable
 
 _SUFFIX = ".status.txt"
 _FIRST_LINE = "mosaicd is not done with this file yet.\n"

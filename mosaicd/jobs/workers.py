@@ -120,17 +120,25 @@ class Worker:
         return self._connection
 
     def start(self) -> None:
-        """Start the process, if it does not run."""
+        """Start the process, if it does not run; TransientError if the system has no room for one just now."""
         if self._process is not None and self._process.is_alive():
             return
         self.kill()
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(
-            target=_serve, args=(theirs, self._pipeline, os.getpid()), name=self._name, daemon=True
-        )
-        process.start()
-        theirs.close()
+        try:
+            ours, theirs = context.Pipe()
+            with theirs:
+                process = context.Process(
+                    target=_serve, args=(theirs, self._pipeline, os.getpid()), name=self._name, daemon=True
+                )
+                try:
+                    process.start()
+                except OSError:
+                    ours.close()
+                    raise
+        except OSError as error:
+            message = f"no worker process can be started: {error.strerror}"
+            raise TransientError(message) from error
         self._process, self._connection = process, ours
 
     def send(self, order: object, limits: Limits) -> None:
@@ -163,7 +171,8 @@ class Worker:
         if self._process is not None:
             self._process.kill()
             self._process.join(_KILL_SECONDS)
-            self._process.close()
+            with contextlib.suppress(ValueError):  # it hangs in the kernel, say over a dead mount
+                self._process.close()
         if self._connection is not None:
             self._connection.close()
         self._process = self._connection = None

@@ -3,9 +3,10 @@
 import contextlib
 import errno
 import os
-import stat
 from enum import StrEnum
 from pathlib import Path
+
+from mosaicd.media.files import signature_of
 
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
@@ -48,7 +49,8 @@ def delete_unchanged(file: Path, *, folder: Path, size: int, mtime_ns: int) -> F
             if error.errno in _NOT_THERE:
                 return Fate.GONE
             raise
-        if not stat.S_ISREG(facts.st_mode) or (facts.st_size, facts.st_mtime_ns) != (size, mtime_ns):
+        looks = signature_of(facts)
+        if looks is None or (looks.size, looks.mtime_ns) != (size, mtime_ns):
             return Fate.KEPT
         os.unlink(name, dir_fd=place)
         return Fate.DELETED

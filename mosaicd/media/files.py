@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from mosaicd.crash_points import CrashPoint, passed
@@ -17,12 +18,17 @@ NAME_BYTES_LIMIT = 255
 STAGED_SUFFIX = ".staged"
 _CHUNK_BYTES = 1 << 20
 _CHUNKS_A_STEP = 16
-_JOINER = "\u200d"  # holds emoji together
+_SIGN_BIT = 1 << 63
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """What tells, without reading it, that a file is still the same."""
+    """What tells, without reading it, that a file is still the same.
+
+    All of it fits into 64 bits with a sign, which is what SQLite holds, whatever a file system says: a time stamp
+    beyond the year 2262 is that year's, and the upper half of inode numbers counts as negative.
+    """
 
     size: int
     mtime_ns: int
@@ -30,7 +36,7 @@ class Signature:
 
 
 def signature(path: Path) -> Signature | None:
-    """The signature of a regular file; None if there is none, or it is something else (a link, a pipe)."""
+    """The signature of a regular file; None if none is seen, or it is something else (a link, a pipe)."""
     try:
         facts = path.lstat()
     except OSError:
@@ -38,11 +44,24 @@ def signature(path: Path) -> Signature | None:
     return signature_of(facts)
 
 
+def has_gone(path: Path, looks: Signature) -> bool:
+    """Whether the file that looked so stands at `path` no more; False if what stands there cannot be seen."""
+    try:
+        facts = path.lstat()
+    except OSError as error:
+        return error.errno in _NOT_THERE
+    return signature_of(facts) != looks
+
+
 def signature_of(facts: os.stat_result) -> Signature | None:
     """The signature from what ``lstat`` says; None for what is no regular file."""
     if not stat.S_ISREG(facts.st_mode):
         return None
-    return Signature(size=facts.st_size, mtime_ns=facts.st_mtime_ns, inode=facts.st_ino)
+    return Signature(
+        size=facts.st_size,
+        mtime_ns=max(-_SIGN_BIT, min(facts.st_mtime_ns, _SIGN_BIT - 1)),
+        inode=(facts.st_ino + _SIGN_BIT) % (2 * _SIGN_BIT) - _SIGN_BIT,
+    )
 
 
 def content_hash(path: Path) -> bytes:
@@ -54,7 +73,7 @@ def hash_in_steps(path: Path) -> Iterator[bytes | None]:
     """SHA-256 of a file's content, with a None each time that another part has been read; as `content_hash`."""
     digest = hashlib.sha256()
     try:
-        with path.open("rb", buffering=0) as file:
+        with _opened_without_waiting(path) as file:
             for number in itertools.count(1):
                 chunk = file.read(_CHUNK_BYTES)
                 if not chunk:
@@ -68,16 +87,13 @@ def hash_in_steps(path: Path) -> Iterator[bytes | None]:
         raise TransientError(message) from error
 
 
-def printable(name: str) -> str:
-    """A name that can be stored and shown as text, different for different names."""
-    return one_line(name.replace("\\", "\\\\"))
-
-
-def one_line(text: str) -> str:
-    """A text with what could begin another line, or steer a terminal, escaped."""
-    return "".join(
-        letter if letter.isprintable() or letter == _JOINER else _escaped(ord(letter)) for letter in text
-    )
+def _opened_without_waiting(path: Path) -> FileIO:
+    """Open a regular file for reading; OSError if something else has taken its place, such as a pipe."""
+    file = FileIO(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return file
 
 
 def shortened(name: str, *, room: int) -> str:
@@ -139,12 +155,14 @@ def staged(path: Path, *, staging: Path) -> Iterator[Path]:
 
 
 def clear_staging(staging: Path) -> int:
-    """Remove what a killed process left half-written; how many files that were."""
-    left = list(staging.glob(f"*{STAGED_SUFFIX}"))
-    for path in left:
-        path.unlink(missing_ok=True)
+    """Remove what a killed process left half-written, as far as that can be done; how many files that were."""
+    removed = 0
+    for path in staging.glob(f"*{STAGED_SUFFIX}"):
+        with contextlib.suppress(OSError):  # the disk is read-only just now: the next start tries again
+            path.unlink()
+            removed += 1
     passed(CrashPoint.STAGING_CLEARED)
-    return len(left)
+    return removed
 
 
 def make_folder(folder: Path) -> None:
@@ -175,11 +193,3 @@ def _sync(path: Path, flags: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _escaped(code: int) -> str:
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
-        return f"\\x{code - 0xDC00:02x}"
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -9,11 +9,12 @@ from urllib.parse import quote
 from sqlalchemy.orm import Session
 
 from mosaicd.imaging import PixelArray
-from mosaicd.media.files import printable, write_whole
+from mosaicd.media.files import write_whole
 from mosaicd.media.formats import OutputFormat
 from mosaicd.media.outbox import image_path, page_path
 from mosaicd.page.gallery import MARK, Entry, gallery_page
 from mosaicd.page.packing import Size, pack_picture
+from mosaicd.plain_text import printable
 from mosaicd.store.database import Database
 from mosaicd.store.gallery import Shown, keep_thumbnail, libraries_shown, newest_shown
 from mosaicd.store.models import Mosaic

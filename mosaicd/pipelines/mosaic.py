@@ -18,7 +18,6 @@ from mosaicd.imaging.grid import CellGrid
 from mosaicd.imaging.rendering import render
 from mosaicd.jobs.workers import Done, Progress, ReportProgress
 from mosaicd.matching.engine import Choice, Rules
-from mosaicd.media.files import printable
 from mosaicd.media.formats import OutputFormat
 from mosaicd.media.masters import decode_master
 from mosaicd.media.outbox import image_path, is_stem_taken, stems
@@ -30,6 +29,7 @@ from mosaicd.pipelines.mosaic_page import page_of
 from mosaicd.pipelines.orders import MosaicOrder
 from mosaicd.pipelines.publishing import publish_mosaic, require_outbox, show_in_gallery
 from mosaicd.pipelines.report import figures_to_keep, placement_in_words
+from mosaicd.plain_text import printable
 from mosaicd.store.database import Database
 from mosaicd.store.history import Histories
 from mosaicd.store.models import Mosaic

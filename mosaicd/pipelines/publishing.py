@@ -6,13 +6,13 @@ from typing import Any
 from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import Need, ObstructedError
 from mosaicd.imaging import PixelArray
-from mosaicd.media.files import printable
 from mosaicd.media.mounts import mounted_now
 from mosaicd.media.outbox import publish
 from mosaicd.media.room import is_full, require_room
 from mosaicd.pipelines.appearance import Appearance
 from mosaicd.pipelines.gallery import thumbnail_of, update_gallery
 from mosaicd.pipelines.orders import MosaicOrder
+from mosaicd.plain_text import printable
 from mosaicd.store.database import Database
 from mosaicd.store.models import Mosaic
 

@@ -6,7 +6,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mosaicd.media.files import printable
+from mosaicd.plain_text import printable
 from mosaicd.store.models import Source, SourceKind
 from mosaicd.store.mosaics import StoredPlacement
 from mosaicd.store.tiles import origins

@@ -108,8 +108,8 @@ class Database:
         ------
         CorruptStateError
             If the schema is newer than this program, the file is no database, or it is damaged.
-        MosaicdError
-            If the copy cannot be written.
+        ObstructedError
+            If that, or the copy, cannot be written just now.
         """
         self._require_writable_file()
         with self._translated():
@@ -123,9 +123,9 @@ class Database:
         return None if copy is None else Upgrade(revision=head, copy=copy)
 
     def require_writable(self) -> None:
-        """Write something that changes nothing; raises as `write` does."""
+        """Write something that changes nothing, whatever the schema; raises as `write` does."""
         with self.write() as session:
-            session.execute(text("UPDATE alembic_version SET version_num = version_num"))
+            session.execute(text("PRAGMA user_version = 0"))  # nobody uses it
 
     def require_current(self) -> None:
         """Raise CorruptStateError unless the schema is this program's revision; change nothing."""
@@ -149,9 +149,12 @@ class Database:
                 passed(CrashPoint.SCHEMA_COPIED)
             finally:
                 place.unlink(missing_ok=True)
-        except OSError as error:
-            message = f"the copy before the upgrade, {copy}, cannot be written: {error.strerror}"
-            raise MosaicdError(message) from error
+        except CorruptStateError:
+            raise
+        except (OSError, MosaicdError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            message = f"the copy before the upgrade, {copy}, cannot be written: {why}"
+            raise ObstructedError(message, need=Need.DATABASE) from error
         return copy
 
     def _revision(self) -> str | None:

@@ -5,10 +5,10 @@ Each step is one transaction: a purge that is killed leaves every source whole o
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from mosaicd.store.models import Descriptor, Master, Mosaic, MosaicPlacement, Source, Tile, TileUse
+from mosaicd.store.models import Descriptor, Job, Master, Mosaic, MosaicPlacement, Source, Tile, TileUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +57,19 @@ def forget_mosaic(session: Session, mosaic: int, *, now: float) -> None:
 
 
 def purge_source(session: Session, number: int, *, now: float) -> int:
-    """Delete a source and its tiles, unless it has come back into use; how many tiles that were."""
+    """Delete a source and its tiles, unless it is in use again or at work; how many tiles that were.
+
+    It is at work while its file is being spliced, and while a mosaic that is laid out of its tiles is yet to come.
+    """
     source = session.get(Source, number)
     if source is None or source.removed_at is None:
         return 0
     tiles = select(Tile.id).where(Tile.source_id == number)
     users = select(TileUse.mosaic_id).where(TileUse.tile_id.in_(tiles)).distinct()
+    to_come = select(Mosaic.job_id).where(Mosaic.id.in_(users), Mosaic.published_at.is_(None))
+    is_spliced = (Job.library_id == source.library_id) & (Job.sha256 == source.sha256)
+    if session.scalar(select(exists().where(Job.ended_at.is_(None), is_spliced | Job.id.in_(to_come)))):
+        return 0
     for mosaic in session.scalars(users).all():  # made of them after the purge had begun
         forget_mosaic(session, mosaic, now=now)
     for table in (Master, Descriptor):

@@ -14,10 +14,10 @@ from mosaicd.imaging import PixelArray
 from mosaicd.imaging.descriptors import SUBCELLS
 from mosaicd.imaging.grid import CellGrid
 from mosaicd.imaging.resampling import resample
-from mosaicd.media.files import printable
 from mosaicd.media.photo import read_photo
 from mosaicd.pipelines.appearance import Appearance, appearance_over
 from mosaicd.pipelines.mosaic import PHOTO_PIXELS_A_CELL, require_writable_size
+from mosaicd.plain_text import printable
 from mosaicd.studies import comparison_tables
 from mosaicd.studies.comparison_tables import Comparison, Entry
 from mosaicd.studies.contact_sheet import Exhibit, Layout, column_width, draw_sheet

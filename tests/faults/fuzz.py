@@ -30,9 +30,10 @@ from mosaicd.intake.names import is_appearance_file, is_conflict_copy, is_ignore
 from mosaicd.jobs.originals import reason_path, write_reason
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.logs import LogFormat, LogLevel, configure_logs
-from mosaicd.media.files import NAME_BYTES_LIMIT, Signature, numbered, one_line, printable, shortened
+from mosaicd.media.files import NAME_BYTES_LIMIT, Signature, numbered, shortened
 from mosaicd.media.outbox import stems
 from mosaicd.pipelines.appearance import Appearance, appearance_over
+from mosaicd.plain_text import one_line, printable
 from mosaicd.settings import Settings
 from mosaicd.settings_reading import load_settings
 from mosaicd.store.models import JobKind, JobState

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mosaicd.media.files import one_line
+from mosaicd.plain_text import one_line
 
 SPEAK = """
 import os, sys

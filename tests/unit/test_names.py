@@ -14,7 +14,7 @@ from mosaicd.intake.names import (
     is_ignored,
     place_of,
 )
-from mosaicd.media.files import printable
+from mosaicd.plain_text import printable
 
 MOSAIC, TILES = Role.MOSAIC, Role.TILES
 names = st.binary(min_size=1, max_size=40).filter(lambda name: not {0, 0x2F} & set(name)).map(os.fsdecode)
