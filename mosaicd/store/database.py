@@ -36,6 +36,7 @@ _PASSING = {
 _MISTAKES = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE}  # of this program, not of the database
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 _PRIMARY_CODE = 0xFF
+_SHARED_MEMORY_BYTES = 32_768
 _PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": _BUSY_TIMEOUT_MS}
 _PRIVATE = 0o600  # tiles show what people have filmed
 
@@ -210,8 +211,11 @@ class Database:
             code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & _PRIMARY_CODE
             if code in _PASSING:
                 self._engine.dispose()  # a connection that has met a broken disk might not see it mended
-                message = f"the database {self.path} cannot be used just now: {error.orig}"
-                is_full = code == sqlite3.SQLITE_FULL
+                is_full = code == sqlite3.SQLITE_FULL or (
+                    code == sqlite3.SQLITE_IOERR and _has_no_room(self.path.parent)
+                )
+                why = "the disk is full" if is_full else error.orig
+                message = f"the database {self.path} cannot be used just now: {why}"
                 raise ObstructedError(message, need=Need.DATABASE, is_full=is_full) from error
             if code in _MISTAKES:
                 raise
@@ -231,6 +235,12 @@ def _alembic_config(engine: Engine | None) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["engine"] = engine
     return config
+
+
+def _has_no_room(folder: Path) -> bool:
+    """Whether a disk is full; of that, SQLite says that it is broken where it cannot grow its shared memory."""
+    facts = os.statvfs(folder)
+    return facts.f_bavail * facts.f_frsize < _SHARED_MEMORY_BYTES
 
 
 def _prepare_connection(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.daemon_process import DaemonProcess, wait_until
 from tests.faults.workplace import (
+    QUICK,
     drop_film,
     drop_photo,
     fill_up,
@@ -22,10 +23,12 @@ from tests.faults.workplace import (
     small_disk,
 )
 from tests.libraries import PHOTOS
+from tests.upgrades import small_store
 
 PHOTO = "coffee.png"
 NAMES = [f"photo-{number}.png" for number in range(5)]
 SECONDS = 300
+DUMPS = Path(small_store.__file__).parent
 
 
 class Systemd:
@@ -177,3 +180,28 @@ def test_originals_are_archived_when_the_disk_of_the_archive_has_room_again(
         assert {path.name for path in daemon.archive.iterdir()} == {ballast.name, *NAMES}
         assert len(daemon.events("job_started")) == len(NAMES) + 1
         require_sound(daemon)
+
+
+@pytest.mark.parametrize("revision", ["none", "0001"])
+def test_daemon_that_starts_on_a_full_disk_waits_for_room_and_then_works(
+    tmp_path: Path, systemd: Systemd, address: Path, revision: str
+) -> None:
+    state = tmp_path / "state"
+    with small_disk(state) as ballast:
+        daemon = DaemonProcess(tmp_path, **QUICK)
+        if revision != "none":
+            daemon.database.parent.mkdir(exist_ok=True)
+            small_store.load(DUMPS / f"{revision}.sql", daemon.database)
+        fill_up(ballast)
+        daemon.variables["NOTIFY_SOCKET"] = str(address)
+        drop_film(daemon, seconds=60)
+        drop_photo(daemon, "cat.png")
+        with daemon:
+            daemon.wait_for("daemon_ready")
+            wait_for_pause(daemon, systemd, needs="database", paused="everything", place=state)
+            make_room(state)
+            daemon.wait_for("work_resumed")
+            daemon.wait_for("mosaic_published")
+            assert daemon.terminate() == 0
+        assert len(daemon.events("work_paused")) == 1
+        assert len(daemon.events("database_upgraded")) == (revision != "none")

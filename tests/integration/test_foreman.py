@@ -1,5 +1,6 @@
 """The foreman and the bookkeeper: what is handed out when, and what becomes of a file, whatever happens over it."""
 
+import errno
 import itertools
 import os
 import time
@@ -31,7 +32,17 @@ from mosaicd.media.files import signature
 from mosaicd.pipelines.orders import MosaicOrder, SpliceOrder
 from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database
-from mosaicd.store.models import Job, JobKind, JobState, Mosaic, MosaicPlacement, Source, SourceKind, TileUse
+from mosaicd.store.models import (
+    Job,
+    JobKind,
+    JobState,
+    Mosaic,
+    MosaicPlacement,
+    Source,
+    SourceKind,
+    Tile,
+    TileUse,
+)
 from mosaicd.store.mosaics import record_mosaic, stem_key
 from mosaicd.store.tiles import find_or_add_source
 from tests.steps import result_of
@@ -320,6 +331,58 @@ def test_job_whose_file_has_changed_is_withdrawn(shop: Workshop, must_wait: str)
     shop.foreman.recheck_waiting()
     assert shop.state() is JobState.WITHDRAWN
     assert not shop.workers[MOSAIC].orders
+
+
+def test_job_whose_file_cannot_be_seen_just_now_is_not_withdrawn(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.drop("family/cat.jpg")
+    shop.start(minimum_tiles=61)
+    shop.foreman.hand_out()
+    lstat = Path.lstat
+
+    def refuse(path: Path) -> os.stat_result:
+        if path.name == "cat.jpg":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    shop.foreman.recheck_waiting()
+    assert shop.state("family/cat.jpg") is JobState.WAITING
+
+
+@pytest.mark.parametrize("is_complete", [False, True])
+def test_tiles_of_a_film_that_was_replaced_before_its_end_go_out_of_use(
+    shop: Workshop,
+    is_complete: bool,  # noqa: FBT001
+) -> None:
+    number = shop.begin("beach.mp4", kind=SPLICE)
+    with shop.database.write() as session:
+        source = add_source(session, name="beach.mp4", tiles=5)
+        source.completed_at = 3.0 if is_complete else None
+    shop.queue.note_content(number, source.sha256)
+    (shop.folders.inbox / "beach.mp4").write_text("the whole film")
+    shop.hear(Deferred(reason="the file was changed"), kind=SPLICE)
+    assert shop.state("beach.mp4") is JobState.WITHDRAWN
+    with shop.database.read() as session:
+        in_use = select(func.count()).where(Tile.source_id == source.id, Tile.removed_at.is_(None))
+        assert session.scalar(in_use) == (5 if is_complete else 0)
+
+
+def test_job_for_which_no_worker_can_be_started_is_put_off(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        message = "no worker process can be started: Resource temporarily unavailable"
+        raise TransientError(message)
+
+    monkeypatch.setattr(shop.workers[MOSAIC], "send", refuse)
+    shop.drop("cat.jpg")
+    shop.foreman.hand_out()
+    shop.foreman.collect()
+    job = shop.job()
+    assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+    assert job.explanation == "no worker process can be started: Resource temporarily unavailable"
 
 
 # ---- Endings

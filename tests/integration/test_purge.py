@@ -22,7 +22,7 @@ from mosaicd.settings import Settings
 from mosaicd.settings_reading import load_settings
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import find_library, library_facts
-from mosaicd.store.models import JobKind, JobState, Library, Master, Mosaic, Source, Tile
+from mosaicd.store.models import Job, JobKind, JobState, Library, Master, Mosaic, Source, Tile
 from mosaicd.store.mosaics import record_mosaic, stem_key, undo_charges
 from mosaicd.store.purge import Purgeable, purge_source
 from mosaicd.store.removal import Moved, take_back, take_out_of_use
@@ -391,3 +391,28 @@ def test_film_that_was_left_in_the_inbox_does_not_come_back_by_itself(tmp_path: 
     ask(daemon, "sources", "default", "--remove", "1")
     assert daemon.run_until_idle() == 0
     assert daemon.query("SELECT COUNT(*) FROM tile WHERE removed_at IS NULL") == [(0,)]
+
+
+def test_what_is_at_work_is_not_purged(database: Database) -> None:
+    queue = JobQueue(database)
+    looks = Signature(size=1, mtime_ns=2, inode=3)
+    with database.read() as session:
+        film = session.get_one(Source, 2)
+    splice, photo = (
+        queue.admit(
+            library="family", kind=kind, path=f"family/{kind}", signature=looks, first_seen_at=1.0, now=2.0
+        ).job_id
+        for kind in (JobKind.SPLICE, JobKind.MOSAIC)
+    )
+    queue.note_content(splice, film.sha256)
+    mosaic = add_mosaic(database, "family/to come", 2, 70)
+    with database.write() as session:
+        row = session.get_one(Mosaic, mosaic)
+        row.job_id, row.published_at = photo, None
+    purge(database, "family")
+    assert count(database, Source) == 3
+    with database.write() as session:
+        session.get_one(Job, splice).ended_at = session.get_one(Job, photo).ended_at = 3.0
+        session.get_one(Mosaic, mosaic).published_at = 3.0
+    purge(database, "family")
+    assert count(database, Source) == 1

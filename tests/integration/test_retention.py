@@ -45,8 +45,12 @@ class Place:
         self.database = new_database(self.database_path)
         self.queue = JobQueue(self.database)
         self.uptime = 0.0
+        self.clock_error = 0.0
         self.retention = Retention(
-            self.settings, self.database, wall_clock=lambda: NOW, quiet_clock=lambda: self.uptime
+            self.settings,
+            self.database,
+            wall_clock=lambda: NOW + self.clock_error,
+            quiet_clock=lambda: self.uptime,
         )
         with self.database.write() as session:
             self.library_id = add_source(session, name="tiles.mp4", tiles=12).library_id
@@ -185,6 +189,21 @@ def test_round_comes_once_a_day(place: Place) -> None:
     assert old.exists()
     place.uptime = DAY
     assert len(place.do_round()) == 1
+
+
+def test_clock_that_is_set_forward_deletes_nothing_for_a_day(place: Place) -> None:
+    young = place.drop("film.mp4", days_ago=1)
+    place.clock_error = 3650 * DAY
+    assert [event["event"] for event in place.do_round()] == ["retention_postponed"]
+    place.clock_error = 0
+    place.uptime = DAY
+    assert place.do_round() == []
+    assert young.exists()
+    place.clock_error = 3650 * DAY
+    place.uptime = 2 * DAY
+    place.do_round()
+    place.uptime = 3 * DAY  # nobody has set it back: so it is right
+    assert [event["event"] for event in place.do_round()] == ["original_deleted"]
 
 
 def test_what_mosaicd_did_not_put_there_stays(place: Place) -> None:

@@ -14,12 +14,15 @@ from mosaicd.media.files import (
     clear_staging,
     content_hash,
     free_path,
+    has_gone,
     numbered,
     shortened,
     signature,
+    signature_of,
     staged,
     write_whole,
 )
+from tests.faults.workplace import mount, small_disk
 
 names = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=300),
@@ -148,3 +151,67 @@ def test_free_path_is_the_first_that_nothing_stands_at(tmp_path: Path) -> None:
     (tmp_path / "cat.jpg").touch()
     (tmp_path / "cat (2).jpg").symlink_to("nowhere")
     assert free_path(tmp_path / "cat.jpg").name == "cat (3).jpg"
+
+
+# ---- Signatures
+
+
+@pytest.mark.parametrize("inode", [1, 2**63 - 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("seconds", [-(2**40), 0, 2**33, 2**40])
+def test_signature_fits_into_64_bits_whatever_the_file_system_says(inode: int, seconds: int) -> None:
+    facts = os.stat_result(
+        (0o100644, inode, 1, 1, 0, 0, 5, seconds, seconds, seconds),
+        {"st_mtime_ns": seconds * 10**9},
+    )
+    looks = signature_of(facts)
+    assert looks is not None
+    assert all(-(2**63) <= value < 2**63 for value in (looks.size, looks.mtime_ns, looks.inode))
+    assert looks.inode % 2**64 == inode
+
+
+def test_file_has_gone_when_it_is_removed_or_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "cat.jpg"
+    path.write_bytes(b"a cat")
+    looks = signature(path)
+    assert looks is not None
+    assert not has_gone(path, looks)
+    path.write_bytes(b"another cat")
+    assert has_gone(path, looks)
+    path.unlink()
+    assert has_gone(path, looks)
+
+
+def test_file_that_cannot_be_seen_is_not_believed_gone(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    path = private / "cat.jpg"
+    path.write_bytes(b"a cat")
+    looks = signature(path)
+    assert looks is not None
+    private.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65_534)  # root sees everything
+    try:
+        assert signature(path) is None
+        assert not has_gone(path, looks)
+    finally:
+        os.seteuid(user)
+        private.chmod(0o700)
+
+
+def test_pipe_that_has_taken_the_place_of_a_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "cat.jpg")
+    with pytest.raises(TransientError, match="no regular file"):
+        content_hash(tmp_path / "cat.jpg")
+
+
+def test_what_cannot_be_cleared_from_staging_is_left_for_the_next_time(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "staging"):
+        half = tmp_path / "staging/half.staged"
+        half.write_bytes(b"half")
+        mount("-o", "remount,ro", tmp_path / "staging")
+        assert clear_staging(tmp_path / "staging") == 0
+        mount("-o", "remount,rw", tmp_path / "staging")
+        assert clear_staging(tmp_path / "staging") == 1
+        assert not half.exists()

@@ -5,11 +5,13 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mosaicd.errors import MosaicdError, Need, ObstructedError
 from mosaicd.plain_text import one_line
 
 SPEAK = """
@@ -191,3 +193,20 @@ def test_escaped_text_is_one_line_and_is_not_escaped_twice(text: str) -> None:
     assert "\x1b" not in escaped
     escaped.encode()
     assert one_line(escaped) == escaped
+
+
+def test_full_disk_under_the_log_ends_nothing() -> None:
+    code = f"{SPEAK}\nprint('still here')"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-u", "-c", code, "json", "debug"],
+            stderr=full,
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+    assert done.stdout == b"still here\n"
+
+
+@given(st.text())
+def test_what_an_error_says_is_one_line_whatever_names_are_in_it(text: str) -> None:
+    assert str(MosaicdError(text)) == str(ObstructedError(text, need=Need.OUTBOX)) == one_line(text)

@@ -107,7 +107,7 @@ def test_abstract_socket_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_name_that_is_no_unicode_is_said_all_the_same(channel: socket.socket) -> None:
     Notifier().status("splicing \udcff.mp4")
-    assert _heard(channel) == ["STATUS=splicing ?.mp4"]
+    assert _heard(channel) == ["STATUS=splicing \\xff.mp4"]
 
 
 def test_nothing_is_said_without_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,3 +121,8 @@ def test_nothing_is_said_without_systemd(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_systemd_that_is_gone_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
     Notifier().ready()
+
+
+def test_name_cannot_give_systemd_orders(channel: socket.socket) -> None:
+    Notifier().status("everything paused: x\nWATCHDOG=trigger\nMAINPID=1")
+    assert _heard(channel) == ["STATUS=everything paused: x\\x0aWATCHDOG=trigger\\x0aMAINPID=1"]

@@ -217,3 +217,32 @@ def test_worker_leaves_no_core_dumps_and_opens_few_files(shared: Worker) -> None
 def test_what_decoders_print_is_no_line_of_the_log(worker: Worker, capfd: pytest.CaptureFixture[str]) -> None:
     assert isinstance(answer(worker, "print"), Done)
     assert capfd.readouterr() == ("", "")
+
+
+def test_system_without_room_for_a_process_puts_the_work_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    worker = Worker("late", obey)
+    with monkeypatch.context() as full:
+        full.setattr("multiprocessing.util.spawnv_passfds", refuse)
+        with pytest.raises(TransientError, match="no worker process can be started: Resource temporarily"):
+            worker.send("work", LIMITS)
+    assert isinstance(answer(worker, "work"), Done)
+    worker.kill()
+
+
+def test_worker_that_hangs_in_the_kernel_holds_nobody_up(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.send("hang", LIMITS)
+    heard(worker, count=1)
+    process = worker._process
+    assert process is not None
+    monkeypatch.setattr("mosaicd.jobs.workers._KILL_SECONDS", 0.01)
+    monkeypatch.setattr(process, "kill", lambda: None)  # as if it did not hear
+    worker.kill()
+    assert isinstance(answer(worker, "work"), Done)
+    monkeypatch.undo()
+    process.kill()
+    process.join()
