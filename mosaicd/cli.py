@@ -181,6 +181,7 @@ def study(
 
     chosen = parts_named(parts or [])
     settings = settings_from(root, config, sets)
+    _require_outside(settings.folders.inbox, out)
     with open_store(settings) as database:
         with database.read() as session:
             found = require_library(session, library)
@@ -277,9 +278,7 @@ def compare(
 
     settings = settings_from(root, config, sets)
     inbox = settings.folders.inbox
-    if out.resolve().is_relative_to(inbox.resolve()):
-        message = f"--out lies in the inbox ({shown(inbox)}): what is written would be taken for input"
-        raise SettingsError(message)
+    _require_outside(inbox, out)
     points = points_named(at or [])
     with open_store(settings) as database, database.read() as session:
         number = require_library(session, library).id
@@ -312,6 +311,13 @@ def _version(
     if version:
         typer.echo(f"mosaicd {__version__}")
         raise typer.Exit
+
+
+def _require_outside(inbox: Path, out: Path) -> None:
+    """Raise SettingsError if what is written to `out` would be taken for input."""
+    if out.resolve().is_relative_to(inbox.resolve()):
+        message = f"--out lies in the inbox ({shown(inbox)}): what is written would be taken for input"
+        raise SettingsError(message)
 
 
 def _show_progress(done: int, total: int) -> None:

@@ -43,6 +43,7 @@ class _Desk:
     started: float = 0.0
     heard: float = 0.0
     noted: float = 0.0
+    content: bytes | None = None
     share_done: float = 0.0
 
 
@@ -162,6 +163,7 @@ class Foreman:
         has_settled = False
         for desk in self._desks:
             self._hear(desk)
+            self._note_content(desk)
             self._watch_time(desk)
             if desk.ticket is not None and desk.outcome is not None:
                 has_settled |= self._settle(desk, desk.ticket, desk.outcome)
@@ -215,7 +217,7 @@ class Foreman:
         if claimed is None:
             return
         desk.ticket = claimed
-        desk.share_done = 0.0
+        desk.share_done, desk.content = 0.0, None
         desk.started = desk.heard = time.monotonic()
         if claimed.interruptions >= _INTERRUPTIONS_LIMIT:
             desk.outcome = Rejected(
@@ -289,11 +291,16 @@ class Foreman:
 
     def _note(self, desk: _Desk, ticket: Ticket, progress: Progress) -> None:
         desk.share_done = progress.share
-        if progress.sha256 is not None:
-            self._queue.note_content(ticket.job_id, progress.sha256)
+        desk.content = progress.sha256 or desk.content
         if desk.heard - desk.noted >= _PROGRESS_SECONDS:
             desk.noted = desk.heard
             self._queue.note_progress(ticket.job_id, stage=progress.stage, progress=progress.share)
+
+    def _note_content(self, desk: _Desk) -> None:
+        """Note what the worker's file holds; an ObstructedError lets that be done the next time."""
+        if desk.ticket is not None and desk.content is not None:
+            self._queue.note_content(desk.ticket.job_id, desk.content)
+            desk.content = None
 
     def _watch_time(self, desk: _Desk) -> None:
         """End a worker that hangs, or goes on for ever."""

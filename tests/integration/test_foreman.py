@@ -674,6 +674,18 @@ def test_outcome_is_not_lost_when_the_database_cannot_be_written(
     assert shop.job().attempts == (0 if isinstance(outcome, Deferred) else 1)
 
 
+def test_content_is_not_lost_when_the_database_cannot_be_written(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.queue, "note_content", _cannot_write)
+        with pytest.raises(TransientError):
+            shop.hear(Progress(stage="reading", share=0.0, sha256=b"c" * 32))
+    shop.hear(Done(facts=FACTS[MOSAIC]))
+    assert (shop.state(), shop.job().sha256) == (JobState.DONE, b"c" * 32)
+
+
 def test_reason_that_cannot_be_written_leaves_the_file_in_the_inbox_until_it_can(shop: Workshop) -> None:
     shop.folders.rejected.touch()
     shop.begin()

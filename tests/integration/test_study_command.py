@@ -156,3 +156,12 @@ def test_folder_that_cannot_be_made_is_said(
     (tmp_path / "file").touch()
     assert study(monkeypatch, "--out", str(tmp_path / "file" / "out")) == cli.EXIT_FAILED
     assert "the study cannot be written to" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_library")
+def test_folder_in_the_inbox_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inbox = Path("~/Mosaics/inbox").expanduser()
+    assert study(monkeypatch, "--out", str(inbox / "study")) == cli.EXIT_SETTINGS
+    assert "--out lies in the inbox" in capsys.readouterr().err
