@@ -160,8 +160,7 @@ def test_folder_that_cannot_be_made_is_said(
 
 @pytest.mark.usefixtures("_library")
 def test_folder_in_the_inbox_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    inbox = Path("~/Mosaics/inbox").expanduser()
-    assert study(monkeypatch, "--out", str(inbox / "study")) == cli.EXIT_SETTINGS
+    assert study(monkeypatch, "--out", str(tmp_path / "root" / "inbox" / "study")) == cli.EXIT_SETTINGS
     assert "--out lies in the inbox" in capsys.readouterr().err
