@@ -28,6 +28,7 @@ from mosaicd.errors import CorruptStateError, MosaicdError, SettingsError
 from mosaicd.intake.names import APPEARANCE_FILE, DEFAULT_LIBRARY
 from mosaicd.logs import complain, configure_logs
 from mosaicd.plain_text import one_line
+from mosaicd.service_command import install_service
 from mosaicd.settings_reading import settings_file
 from mosaicd.startup import AlreadyRunningError
 from mosaicd.status import counted
@@ -148,6 +149,7 @@ for _command in (
     store_commands.backup,
 ):
     app.command()(_command)
+app.command("install-service")(install_service)
 
 
 @app.command()

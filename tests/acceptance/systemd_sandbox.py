@@ -47,7 +47,7 @@ _BOOT_SCRIPT = Path(__file__).with_name("boot_systemd.sh")
 _SYSTEMD = Path("/lib/systemd/systemd")
 _TOOLS = (
     "bash", "env", "mount", "nsenter", "runuser", "setpriv", "unshare",
-    "journalctl", "systemctl", "systemd-analyze", "systemd-sysusers", "systemd-tmpfiles",
+    "journalctl", "systemctl", "systemd-analyze", "systemd-sysusers", "systemd-tmpfiles", "usermod",
 )  # fmt: skip
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 _BOOT_SECONDS = 60.0
@@ -181,7 +181,15 @@ class Service:
 
 @contextmanager
 def booted(folder: Path) -> Iterator[Sandbox]:
-    """Boot systemd; skip the test, with the reason, where that cannot be done.
+    """Boot systemd with the units, as an administrator installs them by hand; otherwise as `booted_bare`."""
+    with booted_bare(folder) as sandbox:
+        _install_units(sandbox)
+        yield sandbox
+
+
+@contextmanager
+def booted_bare(folder: Path) -> Iterator[Sandbox]:
+    """Boot systemd, with the program and a person, and no unit; skip the test, with the reason, where that fails.
 
     Parameters
     ----------
@@ -215,7 +223,9 @@ def booted(folder: Path) -> Iterator[Sandbox]:
         if leader is None:
             said = log.read_text(errors="replace").strip() or f"not up after {_BOOT_SECONDS:g} seconds"
             pytest.skip(f"no throw-away systemd: it does not start here: {said}")
-        yield _with_program(Sandbox(leader, share))
+        sandbox = Sandbox(leader, share)
+        _make_livable(sandbox)
+        yield sandbox
     finally:
         _end(process)
         _remove_cgroup(cgroup)
@@ -283,8 +293,17 @@ def _children(process: int) -> Sequence[psutil.Process]:
     return children
 
 
-def _with_program(sandbox: Sandbox) -> Sandbox:
-    """Install the units, their user and their folders, and make an ordinary user who syncs the folders."""
+def _make_livable(sandbox: Sandbox) -> None:
+    """Let Python find its libraries, and let there be an ordinary user with a home."""
+    sandbox.write("/etc/ld.so.conf.d/interpreter.conf", f"{_INTERPRETER}/lib\n")
+    sandbox.run("ldconfig")
+    sandbox.write("/etc/sysusers.d/person.conf", f"u {PERSON} {PERSON_ID} - /home/{PERSON} /bin/sh\n")
+    sandbox.run("systemd-sysusers", "/etc/sysusers.d/person.conf")
+    sandbox.run("install", "-d", "-o", PERSON, "-g", PERSON, f"/home/{PERSON}", f"/run/user/{PERSON_ID}")
+
+
+def _install_units(sandbox: Sandbox) -> None:
+    """Install the units, their user and their folders, which the person syncs."""
     for source, target in (
         ("mosaicd.service", "/etc/systemd/system/mosaicd.service"),
         ("user/mosaicd.service", "/etc/systemd/user/mosaicd.service"),
@@ -292,20 +311,13 @@ def _with_program(sandbox: Sandbox) -> Sandbox:
         ("tmpfiles.d/mosaicd.conf", "/etc/tmpfiles.d/mosaicd.conf"),
     ):
         sandbox.write(target, (UNITS / source).read_text("utf-8"))
-    sandbox.write("/etc/ld.so.conf.d/interpreter.conf", f"{_INTERPRETER}/lib\n")
-    sandbox.run("ldconfig")
     sandbox.write(
         "/etc/systemd/system/mosaicd.service.d/interpreter.conf", f"[Service]\nExecPaths={_INTERPRETER}\n"
     )
-    sandbox.write(
-        "/etc/sysusers.d/person.conf",
-        f"u {PERSON} {PERSON_ID} - /home/{PERSON} /bin/sh\nm {PERSON} mosaicd\n",
-    )
-    sandbox.run("systemd-sysusers", "/etc/sysusers.d/mosaicd.conf", "/etc/sysusers.d/person.conf")
+    sandbox.run("systemd-sysusers", "/etc/sysusers.d/mosaicd.conf")
+    sandbox.run("usermod", "--append", "--groups", "mosaicd", PERSON)
     sandbox.run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/mosaicd.conf")
-    sandbox.run("install", "-d", "-o", PERSON, "-g", PERSON, f"/home/{PERSON}", f"/run/user/{PERSON_ID}")
     sandbox.run("systemctl", "daemon-reload")
-    return sandbox
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

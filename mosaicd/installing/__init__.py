@@ -1,0 +1,1 @@
+"""Making this installation a service of systemd's, and taking that back."""
