@@ -75,9 +75,9 @@ class Service:
         try:
             self._systemctl("restart", UNIT)
         except MosaicdError as error:
-            why = self._ask("StatusText") or str(error)
+            code = self._ask("ExecMainStatus")
             journal = shlex.join(["journalctl", *self.manager, "-u", "mosaicd"])
-            message = f"{UNIT} is installed, but does not start: {why} (`{journal}` says more)"
+            message = f"{UNIT} is installed, but does not start (exit code {code}): `{journal}` says why"
             raise MosaicdError(message) from error
 
     def remove(self) -> list[Path]:

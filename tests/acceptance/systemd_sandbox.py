@@ -43,6 +43,17 @@ from mosaicd.cli import main
 if __name__ == "__main__":
     sys.exit(main())
 """
+# As the distributions' own, without what needs a login: PAM, D-Bus and logind.
+_USER_MANAGER = """\
+[Service]
+User=%i
+Type=notify
+ExecStart=/lib/systemd/systemd --user
+Environment=XDG_RUNTIME_DIR=/run/user/%i
+Slice=user-%i.slice
+KillMode=mixed
+Delegate=pids memory cpu
+"""
 _BOOT_SCRIPT = Path(__file__).with_name("boot_systemd.sh")
 _SYSTEMD = Path("/lib/systemd/systemd")
 _TOOLS = (
@@ -229,6 +240,22 @@ def booted_bare(folder: Path) -> Iterator[Sandbox]:
     finally:
         _end(process)
         _remove_cgroup(cgroup)
+
+
+def log_person_in(sandbox: Sandbox) -> None:
+    """Start the person's own systemd."""
+    sandbox.write("/etc/systemd/system/user@.service", _USER_MANAGER)
+    sandbox.run("systemctl", "daemon-reload")
+    sandbox.run("systemctl", "start", f"user@{PERSON_ID}.service")
+
+
+def user_service(sandbox: Sandbox) -> Service:
+    """The person's own service."""
+    return Service(
+        sandbox,
+        lambda *words: sandbox.run_as_person("systemctl", "--user", *words, check=False),
+        match="_SYSTEMD_USER_UNIT=mosaicd.service",
+    )
 
 
 def _obstacle() -> str | None:

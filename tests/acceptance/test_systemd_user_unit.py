@@ -17,6 +17,8 @@ from tests.acceptance.systemd_sandbox import (
     Sandbox,
     Service,
     booted,
+    log_person_in,
+    user_service,
 )
 from tests.films import encode, pan
 
@@ -24,38 +26,21 @@ HOME = f"/home/{PERSON}"
 PROGRAM = f"{HOME}/.local/share/mosaicd/bin/mosaicd"
 CONFIG = f"{HOME}/.config/mosaicd/mosaicd.toml"
 UNIT = "/etc/systemd/user/mosaicd.service"
-# As the distributions' own, without what needs a login: PAM, D-Bus and logind.
-USER_MANAGER = """\
-[Service]
-User=%i
-Type=notify
-ExecStart=/lib/systemd/systemd --user
-Environment=XDG_RUNTIME_DIR=/run/user/%i
-Slice=user-%i.slice
-KillMode=mixed
-Delegate=pids memory cpu
-"""
 
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     with booted(tmp_path_factory.mktemp("user")) as sandbox:
-        sandbox.write("/etc/systemd/system/user@.service", USER_MANAGER)
         sandbox.run_as_person("mkdir", "-p", f"{HOME}/.config/mosaicd", f"{HOME}/.local/share/mosaicd/bin")
         sandbox.run_as_person("ln", "-s", INSTALLED, PROGRAM)
         sandbox.write(CONFIG, SETTINGS)
-        sandbox.run("systemctl", "daemon-reload")
-        sandbox.run("systemctl", "start", f"user@{PERSON_ID}.service")
+        log_person_in(sandbox)
         yield sandbox
 
 
 @pytest.fixture(scope="module")
 def unit(sandbox: Sandbox) -> Service:
-    return Service(
-        sandbox,
-        lambda *words: sandbox.run_as_person("systemctl", "--user", *words, check=False),
-        match="_SYSTEMD_USER_UNIT=mosaicd.service",
-    )
+    return user_service(sandbox)
 
 
 @pytest.fixture
