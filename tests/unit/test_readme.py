@@ -75,7 +75,7 @@ def test_every_command_is_in_the_table() -> None:
         if command.callback
     }
     names |= {group.name for group in cli.app.registered_groups if group.name}
-    documented = set(re.findall(r"`mosaicd (\w+)", "".join(row[0] for row in table_rows("Commands"))))
+    documented = set(re.findall(r"`mosaicd ([\w-]+)", "".join(row[0] for row in table_rows("Commands"))))
     assert documented == names
 
 
