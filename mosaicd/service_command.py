@@ -18,6 +18,7 @@ from mosaicd.installing.service import Service, system_service, user_service
 from mosaicd.installing.units import (
     DEFAULT_ROOT,
     STATE,
+    Options,
     SystemPlaces,
     service_folders,
     service_user,
@@ -57,7 +58,8 @@ def install_service(
     service.require_installable()
     program = running_program()
     install = _install_for_yourself if user else _install_for_all
-    inbox = install(service, program, _absolute(root), _absolute(config))
+    options = Options(root=_absolute(root), config=_absolute(config)).or_else(service.options)
+    inbox = install(service, program, options)
     typer.echo(f"installed: {shown(service.unit)}")
     typer.echo(f"it runs: drop files into {shown(inbox)}")
     for hint in _hints(is_for_user=user):
@@ -74,17 +76,17 @@ def _require_its_owner(*, is_for_user: bool) -> None:
         raise MosaicdError(message)
 
 
-def _install_for_all(service: Service, program: Program, root: Path | None, config: Path | None) -> Path:
+def _install_for_all(service: Service, program: Program, options: Options) -> Path:
     """Install the service for the whole machine; its inbox."""
     with _environment({"HOME": str(STATE), "STATE_DIRECTORY": str(STATE)}):  # as the unit's is
-        settings = load_settings({"root": root or DEFAULT_ROOT}, config=config)
+        settings = load_settings({"root": options.root or DEFAULT_ROOT}, config=options.config)
         places, database = _places(settings), settings.database_path
-    for obstacle in system_obstacles(program, places, config, database):
+    for obstacle in system_obstacles(program, places, options, database):
         raise MosaicdError(obstacle)
     user_file, folders_file = service.companions
     service.install(
         {
-            service.unit: system_unit(program, places, config),
+            service.unit: system_unit(program, places, options),
             user_file: service_user(),
             folders_file: service_folders(places),
         },
@@ -94,14 +96,14 @@ def _install_for_all(service: Service, program: Program, root: Path | None, conf
     return places.folders.inbox
 
 
-def _install_for_yourself(service: Service, program: Program, root: Path | None, config: Path | None) -> Path:
+def _install_for_yourself(service: Service, program: Program, options: Options) -> Path:
     """Install the service for whoever runs the command; its inbox."""
     kept = {name: value for name, value in os.environ.items() if not _is_ours(name)}
     with _environment(kept):
-        inbox = load_settings({"root": root}, config=config).folders.inbox
-    for obstacle in user_obstacles(program, root, config):
+        inbox = load_settings({"root": options.root}, config=options.config).folders.inbox
+    for obstacle in user_obstacles(program, options):
         raise MosaicdError(obstacle)
-    service.install({service.unit: user_unit(program, root, config)})
+    service.install({service.unit: user_unit(program, options)})
     return inbox
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mosaicd.installing.program import Program
-from mosaicd.installing.units import DEFAULT_ROOT, STATE, SystemPlaces, system_unit, values_of
+from mosaicd.installing.units import DEFAULT_ROOT, STATE, Options, SystemPlaces, system_unit, values_of
 
 SERVICE_USER = "mosaicd"
 _HIDDEN_BY = {
@@ -20,7 +20,7 @@ _READ, _ENTER = 0o004, 0o001  # by others than owner and group
 
 
 def system_obstacles(
-    program: Program, places: SystemPlaces, config: Path | None, database: Path
+    program: Program, places: SystemPlaces, options: Options, database: Path
 ) -> Iterator[str]:
     """What keeps a service for the whole machine from working, and what to do about it, a sentence each.
 
@@ -28,14 +28,13 @@ def system_obstacles(
     ----------
     program : Program
     places : SystemPlaces
-    config : Path or None
-        The configuration file that it is to read.
+    options : Options
     database : Path
         Where its settings have the database.
     """
-    unit = system_unit(program, places, config)
-    yield from _unwritable(*program.executable_parts, *places.named.values(), config)
-    for what, path, remedy in _seen(program, places, config):
+    unit = system_unit(program, places, options)
+    yield from _unwritable(*program.executable_parts, *places.named.values(), options.config)
+    for what, path, remedy in _seen(program, places, options.config):
         found = _hidden_by(unit, path)
         if found is not None:
             yield f"the system service cannot see {what} ({path}), since {found}: {remedy}"
@@ -58,9 +57,9 @@ def system_obstacles(
             yield from _others_folder(name, folder)
 
 
-def user_obstacles(program: Program, root: Path | None, config: Path | None) -> Iterator[str]:
+def user_obstacles(program: Program, options: Options) -> Iterator[str]:
     """What keeps a service for one person from working, and what to do about it, a sentence each."""
-    yield from _unwritable(program.script, root, config)
+    yield from _unwritable(program.script, options.root, options.config)
 
 
 def _seen(program: Program, places: SystemPlaces, config: Path | None) -> Iterator[tuple[str, Path, str]]:
@@ -68,11 +67,16 @@ def _seen(program: Program, places: SystemPlaces, config: Path | None) -> Iterat
     move = f"install it elsewhere, such as in /opt/mosaicd, {_FOR_YOURSELF}"
     yield "the program", program.environment or program.script, move
     yield "the program's code", program.package, f"install it without --editable, {_FOR_YOURSELF}"
-    other = f"make its environment with a Python of the system's, such as /usr/bin/python3, {_FOR_YOURSELF}"
     for part in (program.interpreter, *program.libraries):
-        yield "its Python", part, other
+        other = "make its environment with a Python of the system's, such as /usr/bin/python3"
+        yield "its Python", part, f"{other}, {_FOR_YOURSELF}"
     for name, folder in places.named.items():
-        yield f"its {name}", folder, f"name another --root, such as {DEFAULT_ROOT}, {_FOR_YOURSELF}"
+        other = (
+            f"name another --root, such as {DEFAULT_ROOT}"
+            if name == "root"
+            else f"set {name} to another folder"
+        )
+        yield f"its {name}", folder, f"{other}, {_FOR_YOURSELF}"
     if config is not None:
         yield "its configuration file", config, "put it elsewhere, such as in /etc/mosaicd"
 

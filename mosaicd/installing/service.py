@@ -12,7 +12,7 @@ from pathlib import Path
 import platformdirs
 
 from mosaicd.errors import MosaicdError
-from mosaicd.installing.units import MARK
+from mosaicd.installing.units import MARK, Options
 from mosaicd.media.files import make_folder, staged
 
 UNIT = "mosaicd.service"
@@ -38,6 +38,11 @@ class Service:
     companions: tuple[Path, ...] = ()
     manager: tuple[str, ...] = ()
 
+    @property
+    def options(self) -> Options:
+        """What it is installed with now."""
+        return Options.of(self.unit.read_text("utf-8")) if _is_ours(self.unit) else Options()
+
     def require_installable(self) -> None:
         """MosaicdError if there is no systemd to install it for, or another unit of its name."""
         self._require_systemd()
@@ -48,7 +53,7 @@ class Service:
                 )
                 raise MosaicdError(message)
         known = self._ask("FragmentPath")
-        if known not in {"", str(self.unit)}:
+        if known and os.path.realpath(known) != os.path.realpath(self.unit):
             message = (
                 f"there is a {UNIT} already ({known}), which this one would hide: if it is not needed, remove it,"
                 " `systemctl daemon-reload`, and try again"

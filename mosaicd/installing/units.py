@@ -5,10 +5,12 @@ folders in `/srv/mosaicd`, and for a person's in `~/.local/share/mosaicd`; only 
 """
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Self
 
 from mosaicd.installing.program import Program
 from mosaicd.jobs.originals import Folders
@@ -21,7 +23,32 @@ _USER_UNIT = "user/mosaicd.service"
 _SYSTEM_SCRIPT = "/opt/mosaicd/bin/mosaicd"
 _SYSTEM_PROGRAM = "/opt/mosaicd"
 _USER_SCRIPT = "%h/.local/share/mosaicd/bin/mosaicd"
+_OPTIONS = "# With the options: "
 _PLAIN = re.compile(r"[\w/.,:=@+%~-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a service was installed with, absolute; None for what was not given."""
+
+    root: Path | None = None
+    config: Path | None = None
+
+    @classmethod
+    def of(cls, unit: str) -> Self:
+        """Those that a unit was written with."""
+        line = next((line for line in unit.splitlines() if line.startswith(_OPTIONS)), _OPTIONS)
+        words = (word.removeprefix("--").partition("=") for word in shlex.split(line.removeprefix(_OPTIONS)))
+        return cls(**{name: Path(path) for name, _, path in words})
+
+    def or_else(self, earlier: Self) -> Self:
+        """These, and where none is given the earlier one."""
+        return type(self)(root=self.root or earlier.root, config=self.config or earlier.config)
+
+    @property
+    def words(self) -> list[str]:
+        """As they are given on a command line."""
+        return [f"--{name}={path}" for name, path in asdict(self).items() if path is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +75,7 @@ class SystemPlaces:
         return _outermost(self.named.values())
 
 
-def system_unit(program: Program, places: SystemPlaces, config: Path | None) -> str:
+def system_unit(program: Program, places: SystemPlaces, options: Options) -> str:
     """The unit of a service for the whole machine."""
     source = _source(_SYSTEM_UNIT)
     allowed = {Path(word.lstrip("-")) for word in " ".join(values_of(source, "ExecPaths")).split()}
@@ -58,10 +85,12 @@ def system_unit(program: Program, places: SystemPlaces, config: Path | None) -> 
         for part in _outermost(program.executable_parts)
         if not any(part.is_relative_to(each) for each in allowed)
     ]
-    return _replaced(
+    command = _command(program, Options(config=options.config))  # it has its root in its environment
+    return _unit(
         source,
+        options,
         {
-            f"{_SYSTEM_SCRIPT} run": _command(program, config=config),
+            f"{_SYSTEM_SCRIPT} run": command,
             _SYSTEM_PROGRAM: _words(executable),
             f"MOSAICD_ROOT={DEFAULT_ROOT}": _word(f"MOSAICD_ROOT={places.root}"),
             f"{DEFAULT_ROOT}": _words(places.outermost),
@@ -69,11 +98,9 @@ def system_unit(program: Program, places: SystemPlaces, config: Path | None) -> 
     )
 
 
-def user_unit(program: Program, root: Path | None, config: Path | None) -> str:
+def user_unit(program: Program, options: Options) -> str:
     """The unit of a service for one person."""
-    return _replaced(
-        _source(_USER_UNIT), {f"{_USER_SCRIPT} run": _command(program, root=root, config=config)}
-    )
+    return _unit(_source(_USER_UNIT), options, {f"{_USER_SCRIPT} run": _command(program, options)})
 
 
 def service_user() -> str:
@@ -84,7 +111,7 @@ def service_user() -> str:
 def service_folders(places: SystemPlaces) -> str:
     """What creates the folders of the service for the whole machine."""
     folders = places.folders
-    return _replaced(
+    made = _replaced(
         _source("tmpfiles.d/mosaicd.conf"),
         {
             f"{DEFAULT_ROOT}/inbox": _word(folders.inbox),
@@ -95,6 +122,7 @@ def service_folders(places: SystemPlaces) -> str:
             f"{DEFAULT_ROOT}": _word(places.root),
         },
     )
+    return f"{MARK}\n{made}"
 
 
 def values_of(unit: str, name: str) -> list[str]:
@@ -112,17 +140,22 @@ def _source(name: str) -> str:
     return (resources.files("mosaicd.installing") / "systemd" / name).read_text("utf-8")
 
 
+def _unit(source: str, options: Options, places: Mapping[str, str]) -> str:
+    noted = f"{_OPTIONS}{shlex.join(options.words)}\n" if options.words else ""
+    return f"{MARK}\n{noted}{_replaced(source, places)}"
+
+
 def _replaced(text: str, places: Mapping[str, str]) -> str:
-    """A text, marked as ours, with other places: the longest first, and none in what another was replaced by."""
+    """A text with other places: the longest first, and none in what another was replaced by."""
     longest_first = sorted(places, key=len, reverse=True)
     pattern = "|".join(re.escape(place) for place in longest_first)
-    return f"{MARK}\n{re.sub(pattern, lambda found: places[found[0]], text)}"
+    return re.sub(pattern, lambda found: places[found[0]], text)
 
 
-def _command(program: Program, *, root: Path | None = None, config: Path | None = None) -> str:
-    options = {"--root": root, "--config": config}
-    given = [_word(f"{name}={path}").replace("$", "$$") for name, path in options.items() if path is not None]
-    return " ".join([_word(program.script), "run", *given])
+def _command(program: Program, options: Options) -> str:
+    return " ".join(
+        [_word(program.script), "run", *(_word(each).replace("$", "$$") for each in options.words)]
+    )
 
 
 def _words(paths: Iterable[Path]) -> str:

@@ -87,11 +87,8 @@ def test_system_service_is_installed_works_is_renewed_and_is_taken_away(sandbox:
     assert size(mosaic(sandbox, "cat")) == MOSAIC_SIZE
 
     first = service.main_process
-    install(sandbox)
-    assert service.main_process not in {0, first}
-    assert service.show("ActiveState") == "active"
-
     install(sandbox, "--root", OTHER_ROOT)
+    assert service.main_process not in {0, first}
     service.wait_for(lambda: service.events("daemon_ready", inbox=f"{OTHER_ROOT}/inbox"), "it is ready there")
     copy = ("cp", f"{sandbox.share_inside}/{PHOTO}", f"{OTHER_ROOT}/inbox/again.jpg")
     sandbox.run_as_person(*copy)
@@ -99,6 +96,10 @@ def test_system_service_is_installed_works_is_renewed_and_is_taken_away(sandbox:
         sandbox.path(f"{OTHER_ROOT}/outbox/again.mosaic.jpg").exists, "a mosaic in the other root"
     )
     service.wait_for(lambda: service.show("StatusText").startswith("waiting for"), "nothing is left to do")
+
+    written = sandbox.path(UNIT).read_text()
+    assert install(sandbox)[1] == f"it runs: drop files into {OTHER_ROOT}/inbox", "it keeps its root"
+    assert sandbox.path(UNIT).read_text() == written
 
     kept = [contents(sandbox, folder) for folder in (ROOT, OTHER_ROOT)]
     assert all(kept)
@@ -195,6 +196,8 @@ def test_unit_of_a_package_is_not_hidden(sandbox: Sandbox) -> None:
 def test_service_that_does_not_start_is_not_said_to_run(sandbox: Sandbox) -> None:
     sandbox.write("/etc/mosaicd/closed.toml", SETTINGS)
     sandbox.run("chmod", "600", "/etc/mosaicd/closed.toml")
+    wrong = sandbox.run(INSTALLED, "install-service", "--config", "/etc/no-such.toml", check=False)
+    assert (wrong.returncode, sandbox.path(UNIT).exists()) == (2, False)
     said = refusal(sandbox, INSTALLED, "install-service", "--config", "/etc/mosaicd/closed.toml")
     assert said == (
         "mosaicd: mosaicd.service is installed, but does not start (exit code 2): `journalctl -u mosaicd` says why"

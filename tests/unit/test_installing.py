@@ -19,6 +19,7 @@ from mosaicd.installing.program import Program, running_program
 from mosaicd.installing.service import Service
 from mosaicd.installing.units import (
     MARK,
+    Options,
     SystemPlaces,
     service_folders,
     service_user,
@@ -67,7 +68,7 @@ def source(name: str) -> str:
 
 
 def test_usual_installation_gets_the_files_as_they_are() -> None:
-    assert system_unit(IN_OPT, USUAL, None) == f"{MARK}\n{source('mosaicd.service')}"
+    assert system_unit(IN_OPT, USUAL, Options()) == f"{MARK}\n{source('mosaicd.service')}"
     assert service_user() == f"{MARK}\n{source('sysusers.d/mosaicd.conf')}"
     assert service_folders(USUAL) == f"{MARK}\n{source('tmpfiles.d/mosaicd.conf')}"
 
@@ -76,7 +77,7 @@ def test_unit_starts_the_program_where_it_is_and_lets_it_run_there() -> None:
     elsewhere = replace(
         IN_OPT, script=Path("/srv/programs/m/bin/mosaicd"), environment=Path("/srv/programs/m")
     )
-    unit = system_unit(elsewhere, USUAL, None)
+    unit = system_unit(elsewhere, USUAL, Options())
     assert values_of(unit, "ExecStart") == ["/srv/programs/m/bin/mosaicd run"]
     assert values_of(unit, "ExecPaths")[0].startswith("/srv/programs/m /usr/lib ")
     assert "/opt/mosaicd" not in unit
@@ -86,19 +87,19 @@ def test_python_that_the_unit_does_not_know_may_run_with_its_libraries() -> None
     other = replace(
         IN_OPT, interpreter=Path("/opt/python/bin/python3.14"), libraries=(Path("/opt/python/lib"),)
     )
-    allowed = values_of(system_unit(other, USUAL, None), "ExecPaths")
+    allowed = values_of(system_unit(other, USUAL, Options()), "ExecPaths")
     assert allowed[0].startswith("/opt/mosaicd /opt/python/bin/python3.14 /opt/python/lib /usr/lib ")
 
 
 def test_program_beside_the_systems_packages_lets_nothing_else_run_that_is_there() -> None:
     beside = replace(IN_OPT, script=Path("/usr/local/bin/mosaicd"), environment=None)
-    allowed = values_of(system_unit(beside, USUAL, None), "ExecPaths")
+    allowed = values_of(system_unit(beside, USUAL, Options()), "ExecPaths")
     assert allowed[0].startswith("/usr/local/bin/mosaicd /usr/lib ")
     assert {"/usr", "/usr/bin", "/usr/local", "/usr/local/bin"}.isdisjoint(" ".join(allowed).split())
 
 
 def test_other_root_is_the_one_that_is_written_to_and_in_which_nothing_is_started() -> None:
-    unit = system_unit(IN_OPT, places("/data/mosaics"), None)
+    unit = system_unit(IN_OPT, places("/data/mosaics"), Options())
     assert values_of(unit, "ReadWritePaths") == ["/data/mosaics"]
     assert values_of(unit, "RequiresMountsFor") == ["/data/mosaics /var/lib/mosaicd"]
     assert values_of(unit, "NoExecPaths") == ["/ /data/mosaics /var/lib/mosaicd /tmp /var/tmp -/dev/shm"]
@@ -108,7 +109,9 @@ def test_other_root_is_the_one_that_is_written_to_and_in_which_nothing_is_starte
 
 def test_folders_apart_from_the_root_are_listed_and_made_as_well() -> None:
     apart = places("/data/mosaics", archive="/slow/archive", inbox="/data/mosaics/drop/here")
-    assert values_of(system_unit(IN_OPT, apart, None), "ReadWritePaths") == ["/data/mosaics /slow/archive"]
+    assert values_of(system_unit(IN_OPT, apart, Options()), "ReadWritePaths") == [
+        "/data/mosaics /slow/archive"
+    ]
     made = service_folders(apart)
     for folder in ("/data/mosaics", "/slow/archive", "/data/mosaics/drop/here", "/data/mosaics/.staging"):
         assert re.search(rf"^d {re.escape(folder)} +2770 mosaicd mosaicd -$", made, re.MULTILINE)
@@ -117,29 +120,38 @@ def test_folders_apart_from_the_root_are_listed_and_made_as_well() -> None:
 
 
 def test_configuration_file_is_named_to_the_service() -> None:
-    unit = system_unit(IN_OPT, USUAL, Path("/etc/mosaicd/films.toml"))
+    unit = system_unit(IN_OPT, USUAL, Options(config=Path("/etc/mosaicd/films.toml")))
     assert values_of(unit, "ExecStart") == ["/opt/mosaicd/bin/mosaicd run --config=/etc/mosaicd/films.toml"]
 
 
 def test_user_unit_starts_the_program_where_it_is() -> None:
     program = replace(IN_OPT, script=Path("/home/me/m/bin/mosaicd"))
-    unit = user_unit(program, None, None)
+    unit = user_unit(program, Options())
     assert unit == f"{MARK}\n{source('user/mosaicd.service')}".replace(
         "%h/.local/share/mosaicd/bin/mosaicd", "/home/me/m/bin/mosaicd"
     )
-    unit = user_unit(program, Path("/home/me/Our films"), Path("/home/me/100%.toml"))
+    unit = user_unit(program, Options(root=Path("/home/me/Our films"), config=Path("/home/me/100%.toml")))
     assert values_of(unit, "ExecStart") == [
         '/home/me/m/bin/mosaicd run "--root=/home/me/Our films" --config=/home/me/100%%.toml'
     ]
+
+
+def test_unit_remembers_what_it_was_installed_with() -> None:
+    odd = Options(root=Path('/srv/our "films" \\ 100% $HOME'), config=Path("/etc/mosaicd/it's = mine.toml"))
+    for options in (odd, Options(), Options(root=odd.root), Options(config=odd.config)):
+        assert Options.of(user_unit(IN_OPT, options)) == options
+        assert Options.of(system_unit(IN_OPT, USUAL, options)) == options
+    assert Options(root=Path("/new")).or_else(odd) == Options(root=Path("/new"), config=odd.config)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
 def test_units_with_odd_names_are_verified_without_complaint(tmp_path: Path) -> None:
     root = '/srv/our "films" \\ 100% $HOME 貓'
     program = replace(THERE, script=Path("/bin/true"))
+    options = Options(root=Path(root), config=Path(root) / "x.toml")
     for scope, text in (
-        ("--system", system_unit(program, places(root, archive="/srv/two words"), Path(root) / "x.toml")),
-        ("--user", user_unit(program, Path(root), Path(root) / "x.toml")),
+        ("--system", system_unit(program, places(root, archive="/srv/two words"), options)),
+        ("--user", user_unit(program, options)),
     ):
         unit = tmp_path / "mosaicd.service"
         unit.write_text(text, "utf-8")
@@ -173,7 +185,7 @@ def refusals(
     config: Path | None = None,
     database: Path = DATABASE,
 ) -> list[str]:
-    return list(system_obstacles(program, folders, config, database))
+    return list(system_obstacles(program, folders, Options(config=config), database))
 
 
 def test_usual_installation_is_not_refused() -> None:
@@ -264,8 +276,8 @@ def test_empty_folder_and_new_disk_are_taken(tmp_path: Path) -> None:
 
 
 def test_unit_for_one_person_hides_nothing_but_takes_no_odd_letters() -> None:
-    assert list(user_obstacles(THERE, Path("/home/me/Mosaics"), Path("/tmp/x.toml"))) == []  # noqa: S108
-    assert len(list(user_obstacles(THERE, Path("/home/me/bell\a"), None))) == 1
+    assert list(user_obstacles(THERE, Options(root=Path("/tmp/Mosaics")))) == []  # noqa: S108
+    assert len(list(user_obstacles(THERE, Options(root=Path("/home/me/bell\a"))))) == 1
 
 
 def test_machine_without_systemd_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
