@@ -90,6 +90,7 @@ def test_system_service_is_installed_works_is_renewed_and_is_taken_away(sandbox:
     install(sandbox, "--root", OTHER_ROOT)
     assert service.main_process not in {0, first}
     service.wait_for(lambda: service.events("daemon_ready", inbox=f"{OTHER_ROOT}/inbox"), "it is ready there")
+    assert OTHER_ROOT in service.show("NoExecPaths")
     copy = ("cp", f"{sandbox.share_inside}/{PHOTO}", f"{OTHER_ROOT}/inbox/again.jpg")
     sandbox.run_as_person(*copy)
     service.wait_for(
