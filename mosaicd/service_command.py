@@ -98,7 +98,7 @@ def _install_for_all(service: Service, program: Program, options: Options) -> Pa
 
 def _install_for_yourself(service: Service, program: Program, options: Options) -> Path:
     """Install the service for whoever runs the command; its inbox."""
-    kept = {name: value for name, value in os.environ.items() if not _is_ours(name)}
+    kept = {name: value for name, value in os.environ.items() if not _is_setting(name)}
     with _environment(kept):
         inbox = load_settings({"root": options.root}, config=options.config).folders.inbox
     for obstacle in user_obstacles(program, options):
@@ -112,12 +112,12 @@ def _hints(*, is_for_user: bool) -> Iterator[str]:
         yield f"who drops files must be in the group {SERVICE_USER}: usermod --append --groups {SERVICE_USER} NAME"
     elif not (_LINGERING / pwd.getpwuid(os.geteuid()).pw_name).exists():
         yield "it runs while you are logged in; with `loginctl enable-linger`, always"
-    unseen = sorted(filter(_is_ours, os.environ))
+    unseen = sorted(filter(_is_setting, os.environ))
     if unseen:
         yield f"it does not see what is set here alone: {', '.join(unseen)}"
 
 
-def _is_ours(variable: str) -> bool:
+def _is_setting(variable: str) -> bool:
     return variable.upper().startswith(PREFIX) or variable == "STATE_DIRECTORY"
 
 

@@ -62,7 +62,7 @@ _TOOLS = (
 )  # fmt: skip
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 _BOOT_SECONDS = 60.0
-_COMMAND_SECONDS = 60.0
+_COMMAND_SECONDS = 180.0
 _POLL_SECONDS = 0.05
 
 

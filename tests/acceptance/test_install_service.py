@@ -90,7 +90,8 @@ def test_system_service_is_installed_works_is_renewed_and_is_taken_away(sandbox:
     install(sandbox, "--root", OTHER_ROOT)
     assert service.main_process not in {0, first}
     service.wait_for(lambda: service.events("daemon_ready", inbox=f"{OTHER_ROOT}/inbox"), "it is ready there")
-    assert OTHER_ROOT in service.show("NoExecPaths")
+    mount = ("findmnt", f"--task={service.main_process}", "--noheadings", "--output=OPTIONS", "--mountpoint")
+    assert {"rw", "noexec"} <= set(sandbox.run(*mount, OTHER_ROOT).stdout.split(","))
     copy = ("cp", f"{sandbox.share_inside}/{PHOTO}", f"{OTHER_ROOT}/inbox/again.jpg")
     sandbox.run_as_person(*copy)
     service.wait_for(
