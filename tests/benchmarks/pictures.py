@@ -1,6 +1,6 @@
 """The first pictures of README: a mosaic, whole and from near, and its page on a phone.
 
-``python -m tests.benchmarks.pictures FOLDER`` makes them of what ``mosaicd demo`` makes, with Debian's Chromium. The
+``python -m tests.benchmarks.pictures FOLDER`` makes them of what ``mosaicd demo`` makes, in a real browser. The
 plots of README are made by ``mosaicd study``, as it says there.
 """
 
