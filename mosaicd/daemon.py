@@ -89,7 +89,7 @@ class Daemon:
                 JobKind.MOSAIC: Worker("mosaic", MosaicWork(self._database.path)),
             }
             self._foreman = Foreman(settings, self._database, self._queue, self._admission, workers)
-            self._standings = Standings(settings, self._queue, self._foreman)
+            self._standings = Standings(settings, self._database, self._queue, self._foreman)
             self._retention = Retention(settings, self._database)
             self._watcher = InboxWatcher(folders.inbox, self._wake, watching=settings.watching)
             if obstruction is not None:

@@ -49,11 +49,10 @@ class _Desk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtHand:
-    """A job that is being worked on: how much of it is done, 0 to 1, and for how long."""
+    """A job that is being worked on, and how much of it is done, 0 to 1."""
 
     ticket: Ticket
     share_done: float
-    seconds: float
 
 
 class Foreman:
@@ -117,9 +116,8 @@ class Foreman:
 
     def at_hand(self) -> list[AtHand]:
         """The jobs that are being worked on."""
-        now = time.monotonic()
         return [
-            AtHand(ticket=desk.ticket, share_done=desk.share_done, seconds=now - desk.started)
+            AtHand(ticket=desk.ticket, share_done=desk.share_done)
             for desk in self._desks
             if desk.ticket is not None
         ]

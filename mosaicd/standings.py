@@ -3,13 +3,15 @@
 import time
 from collections.abc import Iterator
 
+from mosaicd.forecast import forecast
 from mosaicd.foreman import Foreman
 from mosaicd.intake.names import Role, place_of
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.status_files import Standing, StatusFiles
 from mosaicd.jobs.tickets import Ticket
 from mosaicd.settings import Settings
-from mosaicd.store.models import JobKind
+from mosaicd.store.database import Database
+from mosaicd.store.models import JobKind, JobState
 
 _MOST_FILES = 20
 _SHORT_SECONDS = 5.0
@@ -23,12 +25,14 @@ class Standings:
     Parameters
     ----------
     settings : Settings
+    database : Database
     queue : JobQueue
     foreman : Foreman
     """
 
-    def __init__(self, settings: Settings, queue: JobQueue, foreman: Foreman) -> None:
+    def __init__(self, settings: Settings, database: Database, queue: JobQueue, foreman: Foreman) -> None:
         self.settings = settings
+        self._database = database
         self._queue = queue
         self._foreman = foreman
         self._files = StatusFiles(settings.folders.outbox, settings.folders.staging)
@@ -49,21 +53,32 @@ class Standings:
 
     def _standings(self) -> Iterator[Standing]:
         at_hand = self._foreman.at_hand()
+        with self._database.read() as session:
+            times = forecast(session, now=time.time(), limit=_MOST_FILES)
         for each in at_hand:
             if _is_told_of(each.ticket):
                 yield Standing(
                     path=each.ticket.path,
                     words=f"{_BECOMING[each.ticket.kind]} library {each.ticket.library}",
                     share_done=each.share_done,
-                    seconds=each.seconds,
+                    seconds=times.left.get(each.ticket.job_id),
                 )
         numbers = {each.ticket.job_id for each in at_hand}
         for ticket in self._queue.first_active(_MOST_FILES):
             if ticket.job_id not in numbers and _is_told_of(ticket):
-                yield Standing(path=ticket.path, words=ticket.explanation or "waits for its turn")
+                yield Standing(
+                    path=ticket.path,
+                    words=ticket.explanation or "waits for others to be done",
+                    seconds=times.begins_in.get(ticket.job_id) if _is_in_turn(ticket) else None,
+                )
 
 
 def _is_told_of(ticket: Ticket) -> bool:
     """Whether somebody may wonder what becomes of a file: it has not just come, nor is it one of many for tiles."""
     is_for_tiles = place_of(ticket.path).photo_role is Role.TILES
     return not is_for_tiles and abs(time.time() - ticket.admitted_at) >= _SHORT_SECONDS
+
+
+def _is_in_turn(ticket: Ticket) -> bool:
+    """Whether a job that has not begun waits for other jobs, and for nothing that stands in its way."""
+    return ticket.state is JobState.WAITING or ticket.explanation is None

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mosaicd.jobs.estimates import duration
 from mosaicd.media.files import shortened, signature, write_whole
 from mosaicd.plain_text import printable
 
 _SUFFIX = ".status.txt"
 _FIRST_LINE = "mosaicd is not done with this file yet.\n"
-_LEAST_KNOWN_SHARE = 0.02
-_LEAST_KNOWN_SECONDS = 3.0
+_LEAST_WAIT_SECONDS = 60.0  # what is said of a wait, sync tools carry each time it changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +27,14 @@ class Standing:
         What is happening to it, or what it waits for.
     share_done : float or None
         0 to 1, if it is being worked on.
-    seconds : float
-        How long it has been.
+    seconds : float or None
+        How long that takes still, or how long it is until then, if that is known.
     """
 
     path: str
     words: str
     share_done: float | None = None
-    seconds: float = 0.0
+    seconds: float | None = None
 
 
 def status_path(path: str) -> str:
@@ -45,14 +45,16 @@ def status_path(path: str) -> str:
 
 def in_words(standing: Standing) -> str:
     """One line that a person understands."""
-    name, share = printable(Path(standing.path).name), standing.share_done
-    line = f"{name}: {standing.words}"
-    if share is None:
-        return line
-    line = f"{line}, {share:.0%} done"
-    if share < _LEAST_KNOWN_SHARE or standing.seconds < _LEAST_KNOWN_SECONDS:
-        return line
-    return f"{line}, {_duration(standing.seconds * (1 - share) / share)} left"
+    line = f"{printable(Path(standing.path).name)}: {standing.words}"
+    seconds = standing.seconds
+    if standing.share_done is None:
+        return (
+            line
+            if seconds is None
+            else f"{line}; {duration(max(seconds, _LEAST_WAIT_SECONDS))} until its turn"
+        )
+    line = f"{line}, {standing.share_done:.0%} done"
+    return line if seconds is None else f"{line}, {duration(seconds)} left"
 
 
 class StatusFiles:
@@ -66,15 +68,15 @@ class StatusFiles:
     outbox, staging : Path
         On one file system.
     refresh_seconds : float
-        A file is written again when its words change, and for progress no more often than this: each time, a sync
-        tool carries it.
+        A file is written again when its words change, and for progress or another time no more often than this:
+        each time, a sync tool carries it.
     """
 
     def __init__(self, outbox: Path, staging: Path, *, refresh_seconds: float = 15.0) -> None:
         self._outbox = outbox
         self._staging = staging
         self._refresh_seconds = refresh_seconds
-        self._written: dict[str, tuple[str, float]] = {}
+        self._written: dict[str, tuple[Standing, float]] = {}
 
     def show(self, standings: Iterable[Standing], *, now: float) -> None:
         """Let exactly these have status files.
@@ -89,11 +91,11 @@ class StatusFiles:
         for path in self._written.keys() - shown.keys():
             self._remove(path)
         for path, standing in shown.items():
-            words, written_at = self._written.get(path, (None, 0.0))
-            is_stale = standing.share_done is not None and now - written_at >= self._refresh_seconds
-            if words != standing.words or is_stale:
+            told, written_at = self._written.get(path, (None, 0.0))
+            is_due = now - written_at >= self._refresh_seconds
+            if told is None or told.words != standing.words or (is_due and _has_news(told, standing)):
                 self._write(standing)
-                self._written[path] = (standing.words, now)
+                self._written[path] = (standing, now)
 
     def remove(self, paths: Iterable[str]) -> None:
         """Remove the status files of these, whoever has written them: a daemon that was killed, perhaps."""
@@ -118,9 +120,6 @@ class StatusFiles:
                 place.unlink()
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} seconds"
-    if seconds < 5400:
-        return f"about {round(seconds / 60)} minutes"
-    return f"about {seconds / 3600:.1f} hours"
+def _has_news(told: Standing, standing: Standing) -> bool:
+    """Whether there is more to say than was told; of what is being worked on, at least when that was."""
+    return standing.share_done is not None or in_words(standing) != in_words(told)

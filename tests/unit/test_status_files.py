@@ -1,6 +1,7 @@
 """Status files: what they say, for whom they are, and that they touch nothing else."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def said(outbox: Path, name: str = "cat.jpg.status.txt") -> str:
 WAITING = Standing(path="cat.jpg", words="waits until beach.mp4 has become tiles")
 
 
-def working(share: float, *, seconds: float = 60, path: str = "cat.jpg") -> Standing:
+def working(share: float, *, seconds: float | None = None, path: str = "cat.jpg") -> Standing:
     return Standing(path=path, words="becomes tiles of library default", share_done=share, seconds=seconds)
 
 
@@ -39,21 +40,22 @@ def test_waiting_file_says_what_it_waits_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "seconds", "left"),
-    [
-        (0.5, 60, ", about 60 seconds left"),
-        (0.25, 60, ", about 3 minutes left"),
-        (0.1, 3600, ", about 9.0 hours left"),
-        (1.0, 60, ", about 1 seconds left"),
-        (0.01, 60, ""),
-        (0.5, 1, ""),
-    ],
+    ("seconds", "when"),
+    [(None, ""), (10, "; about 60 seconds until its turn"), (600, "; about 10 minutes until its turn")],
 )
-def test_work_says_how_far_it_is_and_how_long_still_once_that_can_be_told(
-    share: float, seconds: float, left: str
+def test_waiting_file_says_when_its_turn_comes_if_that_is_known(seconds: float | None, when: str) -> None:
+    assert (
+        in_words(replace(WAITING, seconds=seconds))
+        == f"cat.jpg: waits until beach.mp4 has become tiles{when}"
+    )
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(None, ""), (60, ", about 60 seconds left")])
+def test_work_says_how_far_it_is_and_how_long_still_if_that_is_known(
+    seconds: float | None, left: str
 ) -> None:
-    expected = f"cat.jpg: becomes tiles of library default, {share:.0%} done{left}"
-    assert in_words(working(share, seconds=seconds)) == expected
+    expected = f"cat.jpg: becomes tiles of library default, 25% done{left}"
+    assert in_words(working(0.25, seconds=seconds)) == expected
 
 
 def test_name_cannot_forge_a_line() -> None:
@@ -84,6 +86,17 @@ def test_new_words_are_written_at_once_and_progress_now_and_then(files: StatusFi
     assert "10% done" in said(outbox)
     files.show([working(0.3)], now=16)
     assert "30% done" in said(outbox)
+
+
+def test_wait_is_told_anew_when_it_has_become_another_one(files: StatusFiles, outbox: Path) -> None:
+    files.show([replace(WAITING, seconds=600)], now=0)
+    files.show([replace(WAITING, seconds=500)], now=14)
+    assert "about 10 minutes until its turn" in said(outbox)
+    files.show([replace(WAITING, seconds=500)], now=15)
+    assert "about 8 minutes until its turn" in said(outbox)
+    (outbox / "cat.jpg.status.txt").unlink()
+    files.show([replace(WAITING, seconds=499)], now=1000)
+    assert list(outbox.iterdir()) == []
 
 
 def test_words_that_stay_are_not_written_again(files: StatusFiles, outbox: Path) -> None:
