@@ -133,11 +133,24 @@ def status(
     sets: Sets = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Keep showing queue and work, with progress bars, until Ctrl-C."),
+    ] = False,
 ) -> None:
     """Show libraries, queue, running jobs, last mosaics and last rejections."""
+    if watch and as_json:
+        message = "give --watch or --json, not both"
+        raise SettingsError(message)
     settings = settings_from(root, config, sets)
     with open_store(settings) as database:
-        facts = reports.gather(database, settings)
+        if watch:
+            from mosaicd import status_view
+
+            status_view.require_terminal()
+            status_view.watch(lambda: reports.work_at(database, settings, now=time.time()))
+            return
+        facts = reports.gather(database, settings, now=time.time())
     typer.echo(json.dumps(facts, indent=2) if as_json else reports.in_words(facts))
 
 

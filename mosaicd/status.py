@@ -8,6 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from mosaicd.disk_use import disk_use, in_units
+from mosaicd.forecast import forecast
+from mosaicd.jobs.estimates import duration
 from mosaicd.jobs.states import ACTIVE_STATES
 from mosaicd.plain_text import one_line, printable
 from mosaicd.settings import Settings
@@ -18,33 +20,53 @@ from mosaicd.store.models import Job, JobState, Library, Mosaic, Source
 _LAST = 5
 
 
-def gather(database: Database, settings: Settings) -> dict[str, Any]:
-    """All facts, as they go into JSON."""
+def gather(database: Database, settings: Settings, *, now: float) -> dict[str, Any]:
+    """All facts at a moment, in seconds since 1970, as they go into JSON."""
+    facts = work_at(database, settings, now=now)
     with database.read() as session:
-        counts = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).all())
+        libraries = [
+            {
+                "name": each.name,
+                "tiles": each.tiles,
+                "sources": each.sources,
+                "mosaics": each.mosaics,
+                "incomplete_sources": _incomplete(session, each.name),
+            }
+            for each in library_facts(session)
+        ]
+    disk = [asdict(use) for use in disk_use(database.path, settings.folders)]
+    return {**facts, "libraries": libraries, "disk": disk}
+
+
+def work_at(database: Database, settings: Settings, *, now: float) -> dict[str, Any]:
+    """Those of the facts that change while the daemon works, and can be read many times a minute."""
+    daemon_runs = _daemon_runs(database)
+    with database.read() as session:
+        times = forecast(session, now=now) if daemon_runs else None
         return {
-            "daemon_runs": _daemon_runs(database),
+            "daemon_runs": daemon_runs,
             "root": one_line(str(settings.root.expanduser().absolute())),
             "database": one_line(str(database.path)),
-            "libraries": [
-                {
-                    "name": facts.name,
-                    "tiles": facts.tiles,
-                    "sources": facts.sources,
-                    "mosaics": facts.mosaics,
-                    "incomplete_sources": _incomplete(session, facts.name),
-                }
-                for facts in library_facts(session)
-            ],
-            "queue": {state.value: counts.get(state, 0) for state in ACTIVE_STATES},
+            "queue": {
+                **_counts(session),
+                "seconds_left": _rounded(times.all_left if times else None),
+            },
             "running": [
                 {
                     "file": printable(job.path),
+                    "library": library,
                     "kind": job.kind,
                     "stage": job.stage,
                     "progress": round(job.progress, 3),
+                    "elapsed_seconds": _rounded(max(0.0, now - (job.started_at or now))),
+                    "seconds_left": _rounded(times.left.get(job.id) if times else None),
                 }
-                for job in _jobs(session, JobState.RUNNING)
+                for job, library in session.execute(
+                    select(Job, Library.name)
+                    .join(Library, Library.id == Job.library_id)
+                    .where(Job.state == JobState.RUNNING)
+                    .order_by(Job.id)
+                )
             ],
             "waiting": [
                 {"file": printable(job.path), "kind": job.kind, "why": job.explanation}
@@ -64,7 +86,6 @@ def gather(database: Database, settings: Settings) -> dict[str, Any]:
                     .limit(_LAST)
                 )
             ],
-            "disk": [asdict(use) for use in disk_use(database.path, settings.folders)],
         }
 
 
@@ -80,13 +101,14 @@ def in_words(facts: dict[str, Any]) -> str:
             f" from {counted(library['sources'], 'source')}, {counted(library['mosaics'], 'mosaic')}"
         )
         lines += [f"incomplete: {each['source']}: {each['why']}" for each in library["incomplete_sources"]]
-    queue = facts["queue"]
-    lines.append(f"queue: {queue['queued']} queued, {queue['waiting']} waiting, {queue['running']} running")
-    lines += [f"running: {job['file']}: {job['stage']}, {job['progress']:.0%}" for job in facts["running"]]
+    lines.append(f"queue: {queue_in_words(facts['queue'])}")
+    lines += [
+        f"running: {job['file']}: {job['stage']}, {job['progress']:.0%}{_left_in_words(job, before=', ')}"
+        for job in facts["running"]
+    ]
     lines += [f"waiting: {job['file']}: {job['why']}" for job in facts["waiting"]]
     lines += [
-        f"mosaic {mosaic['mosaic']}: {mosaic['stem']}: {counted(mosaic['distinct_tiles'], 'distinct tile')},"
-        f" colour error {mosaic['color_error_1px']:.1f}, {mosaic['seconds']:.1f} s"
+        f"mosaic {mosaic['mosaic']}: {mosaic['stem']}: {mosaic_in_words(mosaic)}"
         for mosaic in facts["last_mosaics"]
     ]
     lines += [f"rejected: {job['file']}: {job['why']}" for job in facts["last_rejections"]]
@@ -99,12 +121,39 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def queue_in_words(queue: dict[str, Any]) -> str:
+    """How many jobs there are, and how long they take all in all."""
+    return (
+        f"{queue['queued']} queued, {queue['waiting']} waiting, {queue['running']} running"
+        f"{_left_in_words(queue, before='; ') if queue['queued'] or queue['running'] else ''}"
+    )
+
+
+def mosaic_in_words(mosaic: dict[str, Any]) -> str:
+    """How a mosaic came out."""
+    return (
+        f"{counted(mosaic['distinct_tiles'], 'distinct tile')},"
+        f" colour error {mosaic['color_error_1px']:.1f}, {mosaic['seconds']:.1f} s"
+    )
+
+
+def _left_in_words(facts: dict[str, Any], *, before: str) -> str:
+    seconds = facts["seconds_left"]
+    return "" if seconds is None else f"{before}{duration(seconds)} left"
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
 def _disk_in_words(use: dict[str, Any]) -> str:
     return f"{use['part']} {'' if use['is_whole'] else 'more than '}{in_units(use['bytes'])}"
 
 
-def _jobs(session: Session, state: JobState) -> list[Job]:
-    return list(session.scalars(select(Job).where(Job.state == state).order_by(Job.id)))
+def _counts(session: Session) -> dict[str, int]:
+    statement = select(Job.state, func.count()).where(Job.state.in_(ACTIVE_STATES)).group_by(Job.state)
+    counts = dict(session.execute(statement).all())
+    return {state.value: counts.get(state, 0) for state in ACTIVE_STATES}
 
 
 def _incomplete(session: Session, library: str) -> list[dict[str, str | None]]:

@@ -150,6 +150,13 @@ def duration(seconds: float) -> str:
     return f"about {seconds / 3600:.1f} hours"
 
 
+def clock_time(seconds: float) -> str:
+    """So long, as a clock shows it."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
 def _take(task: Task, free_in: float | None, begins: dict[int, float]) -> float | None:
     """Let a worker that is free then take a task; when it is free again, if that is known."""
     if free_in is None:

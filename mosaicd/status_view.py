@@ -1,0 +1,88 @@
+"""What ``mosaicd status --watch`` shows: the status as a view that fills the terminal and is drawn anew."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from mosaicd.errors import SettingsError, TransientError
+from mosaicd.jobs.estimates import clock_time, duration
+from mosaicd.status import mosaic_in_words, queue_in_words
+
+_REFRESH_SECONDS = 1.0
+_LINES_A_PART = 8
+
+
+def require_terminal() -> None:
+    """Raise SettingsError unless standard output is a terminal that can be drawn on."""
+    if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") in {"dumb", "unknown"}:
+        message = "--watch draws on a terminal, and there is none: leave it out, or give --json"
+        raise SettingsError(message)
+
+
+def watch(gather: Callable[[], dict[str, Any]]) -> None:
+    """Show what `gather` says, once a second, until SIGINT (Ctrl-C) or SIGTERM."""
+    must_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: must_stop.set())
+    with Live(console=Console(), screen=True, auto_refresh=False) as live:
+        while not must_stop.is_set():
+            try:
+                shown = view(gather())
+            except TransientError as error:  # the daemon's database may come back
+                shown = Text(str(error))
+            live.update(shown, refresh=True)
+            must_stop.wait(_REFRESH_SECONDS)
+
+
+def view(facts: dict[str, Any]) -> RenderableType:
+    """The status as a view of any width, the most important of it first."""
+    return Group(*_lines(facts))
+
+
+def _lines(facts: dict[str, Any]) -> Iterator[RenderableType]:
+    yield _line(facts["root"], style="bold")
+    yield _line(f"the daemon is {'running' if facts['daemon_runs'] else 'not running'}")
+    yield Text(queue_in_words(facts["queue"]))
+    for job in facts["running"]:
+        yield Text()
+        yield Text.assemble((job["file"], "bold"), f", library {job['library']}: {job['stage']}")
+        yield _bar(job)
+    yield from _part("Waiting", [f"{job['file']}: {job['why']}" for job in facts["waiting"]])
+    mosaics = facts["last_mosaics"]
+    yield from _part("Last mosaics", [f"{each['stem']}: {mosaic_in_words(each)}" for each in mosaics])
+    yield from _part("Last rejections", [f"{job['file']}: {job['why']}" for job in facts["last_rejections"]])
+
+
+def _bar(job: dict[str, Any]) -> RenderableType:
+    facts = [f"{job['progress']:.0%}", clock_time(job["elapsed_seconds"])]
+    if job["seconds_left"] is not None:
+        facts.append(f"{duration(job['seconds_left'])} left")
+    row = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    row.add_column(ratio=2)
+    row.add_column(ratio=3)
+    row.add_row(ProgressBar(total=1.0, completed=job["progress"]), _line(", ".join(facts)))
+    return row
+
+
+def _part(heading: str, lines: list[str]) -> Iterator[RenderableType]:
+    if not lines:
+        return
+    yield Text()
+    yield _line(heading, style="bold")
+    for line in lines[:_LINES_A_PART]:
+        yield _line(f"  {line}")
+    if len(lines) > _LINES_A_PART:
+        yield _line(f"  and {len(lines) - _LINES_A_PART:,} more")
+
+
+def _line(text: str, *, style: str = "") -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
