@@ -10,22 +10,22 @@ from typing import Annotated
 import structlog
 import typer
 
-from mosaicd import __version__, store_commands
+from mosaicd import __version__, store_commands, study_commands
 from mosaicd import check as checks
 from mosaicd import status as reports
 from mosaicd.command_line import (
+    CommandGroup,
     Config,
+    Panel,
     Root,
     Sets,
-    echo_lines,
+    examples,
     open_store,
-    require_library,
     settings_from,
     shown,
 )
 from mosaicd.daemon import Daemon
 from mosaicd.errors import CorruptStateError, MosaicdError, SettingsError
-from mosaicd.intake.names import APPEARANCE_FILE, DEFAULT_LIBRARY
 from mosaicd.logs import complain, configure_logs
 from mosaicd.plain_text import one_line
 from mosaicd.service_command import install_service
@@ -41,14 +41,18 @@ EXIT_ALREADY_RUNNING = 6
 log = structlog.get_logger()
 
 app = typer.Typer(
-    help="Turns films dropped into a folder into photo-mosaic tiles, and photos into mosaics made of them.",
+    cls=CommandGroup,
+    help="Turns films dropped into a folder into photo-mosaic tiles, and photos into mosaics of them.",
+    epilog="""\b
+`mosaicd COMMAND --help` tells more. Exit codes of all commands: 0 all done;
+1 failed; 2 an option or a setting is wrong; 5 the database cannot be used;
+6 another daemon works on the same database.""",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=True,
+    rich_markup_mode=None,
 )
 
-bench = typer.Typer(help="Measures how fast this machine works.", no_args_is_help=True)
-app.add_typer(bench, name="bench")
+bench = typer.Typer(help="Measure how fast this machine works.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def main() -> None:
@@ -60,7 +64,19 @@ def main() -> None:
         sys.exit(_exit_code(error))
 
 
-@app.command()
+@app.command(
+    rich_help_panel=Panel.EVERY_DAY,
+    epilog="""\b
+Ends by Ctrl-C or SIGTERM, and goes on where it was when it is started again.
+SIGHUP lets it read its settings again. Its log goes to standard error.
+
+"""
+    + examples(
+        "mosaicd run --root ~/Mosaics",
+        "mosaicd run --root ~/Mosaics --set cells_on_long_side=120",
+        "mosaicd run --until-idle    # for cron and scripts",
+    ),
+)
 def run(
     root: Root = None,
     config: Config = None,
@@ -70,7 +86,8 @@ def run(
         bool,
         typer.Option(
             "--until-idle",
-            help="End when nothing is left to do: 0 all done, 3 something was rejected, 4 something waits.",
+            help="End when nothing is left to do; exit code 0: all done, 3: something was rejected,"
+            " 4: something still waits.",
         ),
     ] = False,
 ) -> None:
@@ -86,14 +103,14 @@ def run(
     raise typer.Exit(code)
 
 
-@app.command()
+@app.command(rich_help_panel=Panel.TO_BEGIN, epilog=examples("mosaicd demo --root ~/mosaicd-demo"))
 def demo(
     root: Annotated[
-        Path | None, typer.Option("--root", help="A fresh folder; default: a new one here.")
+        Path | None, typer.Option("--root", help="A fresh folder; default: a new one where you are.")
     ] = None,
     config: Config = None,
 ) -> None:
-    """Make films and photos of its own, and three mosaics from them; needs nothing, not even a network."""
+    """Make films and mosaics of its own, to see how it works."""
     from mosaicd import demo as demos  # its libraries are heavy, and a daemon does without them
 
     mosaics = demos.run_demo(root or demos.fresh_root(Path.cwd()), config)
@@ -102,17 +119,25 @@ def demo(
         typer.echo(f"  {path}")
 
 
-@app.command()
+@app.command(
+    rich_help_panel=Panel.TO_BEGIN,
+    epilog="""\b
+A line each, which begins with "ok" or "PROBLEM". Changes nothing. Exit code 1
+if there is a problem.
+
+"""
+    + examples("mosaicd check", "mosaicd check --deep | grep PROBLEM"),
+)
 def check(
     root: Root = None,
     config: Config = None,
     sets: Sets = None,
     *,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Also look at every tile and every mosaic in the database.")
+        bool, typer.Option("--deep", help="Also look at every tile and every mosaic; takes a while.")
     ] = False,
 ) -> None:
-    """Say what is right and what is wrong with the configuration and the machine."""
+    """Say what is right and wrong with settings and machine."""
     from mosaicd.deep_check import deep_findings
 
     settings = settings_from(root, config, sets)
@@ -126,7 +151,17 @@ def check(
     raise typer.Exit(EXIT_FAILED if has_problem else 0)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=Panel.EVERY_DAY,
+    epilog="""\b
+The daemon need not run. Time left is learnt from what this machine has done.
+
+"""
+    + examples(
+        "mosaicd status --watch",
+        "mosaicd status --json | jq .queue",
+    ),
+)
 def status(
     root: Root = None,
     config: Config = None,
@@ -135,10 +170,12 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
     watch: Annotated[
         bool,
-        typer.Option("--watch", help="Keep showing queue and work, with progress bars, until Ctrl-C."),
+        typer.Option(
+            "--watch", help="Keep showing queue and work, with progress and time left, until Ctrl-C."
+        ),
     ] = False,
 ) -> None:
-    """Show libraries, queue, running jobs, last mosaics and last rejections."""
+    """Show what is done, what waits, and what has become of files."""
     if watch and as_json:
         message = "give --watch or --json, not both"
         raise SettingsError(message)
@@ -154,169 +191,64 @@ def status(
     typer.echo(json.dumps(facts, indent=2) if as_json else reports.in_words(facts))
 
 
-for _command in (
-    store_commands.libraries,
-    store_commands.sources,
-    store_commands.penalties,
-    store_commands.retry,
-    store_commands.backup,
-):
-    app.command()(_command)
-app.command("install-service")(install_service)
+app.command(
+    "install-service",
+    rich_help_panel=Panel.TO_BEGIN,
+    epilog="""\b
+It works now and after each boot. Repeat the command to renew the service after
+an upgrade, or to change its root.
+
+"""
+    + examples(
+        "mosaicd install-service --user",
+        "mosaicd install-service --user --remove",
+    ),
+)(install_service)
+app.command(rich_help_panel=Panel.EVERY_DAY, epilog=examples("mosaicd retry beach.mp4"))(store_commands.retry)
+app.command(
+    rich_help_panel=Panel.UPKEEP,
+    epilog=examples(
+        "mosaicd libraries",
+        "mosaicd libraries --remove family    # --restore family takes it back",
+        "mosaicd libraries --purge family --yes",
+    ),
+)(store_commands.libraries)
+app.command(
+    rich_help_panel=Panel.UPKEEP,
+    epilog=examples("mosaicd sources default", "mosaicd sources default --remove beach.mp4"),
+)(store_commands.sources)
+app.command(
+    rich_help_panel=Panel.UPKEEP,
+    epilog=examples("mosaicd penalties default", "mosaicd penalties default --undo cat.mosaic.jpg"),
+)(store_commands.penalties)
+app.command(rich_help_panel=Panel.UPKEEP, epilog=examples("mosaicd backup ~/backup.sqlite3"))(
+    store_commands.backup
+)
 
 
-@app.command()
-def study(
-    library: Annotated[str, typer.Option("--library", help="Whose tiles to study.")],
-    out: Annotated[Path, typer.Option("--out", help="A folder for tables and plots.")],
-    photos: Annotated[
-        list[Path] | None, typer.Argument(help="Photos; default: a portrait, a cat and a mug.")
-    ] = None,
-    root: Root = None,
-    config: Config = None,
-    sets: Sets = None,
-    tiles: Annotated[
-        int | None,
-        typer.Option("--tiles", min=2, help="Use so many of the library's tiles, chosen at random."),
-    ] = None,
-    parts: Annotated[
-        list[str] | None,
-        typer.Option("--part", help="suspects, penalties or frontier; default: the first two."),
-    ] = None,
-    peers: Annotated[
-        Path | None,
-        typer.Option("--peers", readable=False, help="Other makers' figures to set the frontier beside."),
-    ] = None,
-) -> None:
-    """Find out on a library why a search by mean colour makes freckles, and what a penalty costs."""
-    from mosaicd.studies.needed import require_study_libraries
+app.command(
+    rich_help_panel=Panel.STUDIES,
+    epilog=examples(
+        "mosaicd study --library default --out study",
+        "mosaicd study cat.jpg --library default --out study --part penalties",
+    ),
+)(study_commands.study)
+app.command(
+    rich_help_panel=Panel.STUDIES,
+    epilog="""\b
+Engines: perceptual-diffusion, perceptual-greedy, perceptual-optimal,
+perceptual-uncorrected, codebox, mean-color-ssim. Nothing is charged.
 
-    require_study_libraries()
-    from mosaicd.studies.study import parts_named, run_study
-
-    chosen = parts_named(parts or [])
-    settings = settings_from(root, config, sets)
-    _require_outside(settings.folders.inbox, out)
-    with open_store(settings) as database:
-        with database.read() as session:
-            found = require_library(session, library)
-        written = run_study(
-            database,
-            found,
-            photos=photos or [],
-            folder=out,
-            parts=chosen,
-            tile_limit=tiles,
-            peers=peers,
-            photo_pixels_limit=settings.photo_pixels_limit,
-            appearance=settings.appearance(library),
-            say=lambda doing: typer.echo(doing, err=True),
-        )
-    echo_lines([shown(path) for path in written], otherwise="nothing was studied")
-
-
-@bench.command()
-def matching(
-    root: Root = None,
-    config: Config = None,
-    sets: Sets = None,
-    tiles: Annotated[
-        str, typer.Option("--tiles", help="How many tiles, one number or several.")
-    ] = "2000,20000,190000",
-    cells: Annotated[int, typer.Option("--cells", min=1, help="How many cells.")] = 6912,
-    engines: Annotated[
-        str, typer.Option("--engines", help="Which engines.")
-    ] = "perceptual,codebox,mean-color-ssim",
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often; medians are shown.")] = 5,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", readable=False, help="Write the figures to this file too.")
-    ] = None,
-    library: Annotated[
-        str | None, typer.Option("--library", help="Use this library's tiles, not made up ones.")
-    ] = None,
-) -> None:
-    """Measure engines against exhaustive search, plain loops and FAISS (if installed), in one run."""
-    from mosaicd.studies import matching_bench
-
-    counts = matching_bench.counts_in(tiles)
-    chosen = matching_bench.engines_in(engines)
-    material = None
-    if library is not None:
-        with open_store(settings_from(root, config, sets)) as database:
-            with database.read() as session:
-                library_id = require_library(session, library).id
-            material = matching_bench.library_tiles(database, library_id)
-    matching_bench.run(
-        counts=counts,
-        cells=cells,
-        engines=chosen,
-        rounds=rounds,
-        library=material,
-        json_file=json_file,
-        say=lambda doing: typer.echo(doing, err=True),
+"""
+    + examples("mosaicd compare cat.jpg --library default --out comparison --at 40,50"),
+)(study_commands.compare)
+bench.command(
+    epilog=examples(
+        "mosaicd bench matching --tiles 2000,20000 --rounds 3",
+        "mosaicd bench matching --library default",
     )
-
-
-@app.command()
-def compare(
-    photo: Annotated[Path, typer.Argument(help="The photo, of any kind that could be dropped.")],
-    library: Annotated[str, typer.Option("--library", help="Whose tiles and settings to use.")],
-    out: Annotated[Path, typer.Option("--out", help="A folder for mosaics, contact sheet and tables.")],
-    root: Root = None,
-    config: Config = None,
-    sets: Sets = None,
-    engines: Annotated[
-        str,
-        typer.Option(
-            "--engines", metavar="NAME,NAME", help="Only these, such as perceptual-diffusion,codebox."
-        ),
-    ] = "",
-    at: Annotated[
-        list[str] | None,
-        typer.Option("--at", metavar="DOWN,ACROSS", help="Look closely here too, in percent: 20,45."),
-    ] = None,
-    *,
-    with_history: Annotated[
-        bool,
-        typer.Option(
-            "--with-history",
-            help="Let earlier mosaics count, as for a photo dropped now; else all tiles start alike.",
-        ),
-    ] = False,
-) -> None:
-    """Make a photo's mosaic by every engine and strategy, side by side, with figures; nothing is charged."""
-    from mosaicd.studies.compare import Wish, own_appearance, points_named, run_compare
-    from mosaicd.studies.variants import Commission
-
-    def say(doing: str) -> None:
-        typer.echo(doing, err=True)
-
-    settings = settings_from(root, config, sets)
-    inbox = settings.folders.inbox
-    _require_outside(inbox, out)
-    points = points_named(at or [])
-    with open_store(settings) as database, database.read() as session:
-        number = require_library(session, library).id
-    folder = "" if library == DEFAULT_LIBRARY else library
-    wish = Wish(
-        library=library,
-        commission=Commission(
-            database=settings.database_path,
-            library_id=number,
-            photo=photo,
-            photo_pixels_limit=settings.photo_pixels_limit,
-            mosaic_pixels_limit=settings.mosaic_pixels_limit,
-            appearance=own_appearance(settings.appearance(library), inbox / folder / APPEARANCE_FILE, say),
-            penalty_half_life_days=settings.for_library(library).penalty_half_life_days
-            if with_history
-            else None,
-            now=time.time(),
-            image=out,
-        ),
-        engines=[name.strip() for name in engines.split(",") if name.strip()],
-        points=points,
-    )
-    echo_lines([shown(path) for path in run_compare(wish, say)], otherwise="nothing was compared")
+)(study_commands.matching)
+app.add_typer(bench, name="bench", rich_help_panel=Panel.STUDIES)
 
 
 @app.callback(invoke_without_command=True)
@@ -326,13 +258,6 @@ def _version(
     if version:
         typer.echo(f"mosaicd {__version__}")
         raise typer.Exit
-
-
-def _require_outside(inbox: Path, out: Path) -> None:
-    """Raise SettingsError if what is written to `out` would be taken for input."""
-    if out.resolve().is_relative_to(inbox.resolve()):
-        message = f"--out lies in the inbox ({shown(inbox)}): what is written would be taken for input"
-        raise SettingsError(message)
 
 
 def _show_progress(done: int, total: int) -> None:

@@ -45,6 +45,7 @@ class _Desk:
     noted: float = 0.0
     content: bytes | None = None
     share_done: float = 0.0
+    unnoted: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +163,7 @@ class Foreman:
         for desk in self._desks:
             self._hear(desk)
             self._note_content(desk)
+            self._note_progress(desk)
             self._watch_time(desk)
             if desk.ticket is not None and desk.outcome is not None:
                 has_settled |= self._settle(desk, desk.ticket, desk.outcome)
@@ -215,7 +217,7 @@ class Foreman:
         if claimed is None:
             return
         desk.ticket = claimed
-        desk.share_done, desk.content = 0.0, None
+        desk.share_done, desk.unnoted, desk.content = 0.0, None, None
         desk.started = desk.heard = time.monotonic()
         if claimed.interruptions >= _INTERRUPTIONS_LIMIT:
             desk.outcome = Rejected(
@@ -281,18 +283,22 @@ class Foreman:
                 assert desk.ticket is not None, "only a worker with a job speaks"
                 desk.heard = time.monotonic()
                 if isinstance(message, Progress):
-                    self._note(desk, desk.ticket, message)
+                    desk.share_done, desk.unnoted = message.share, message
+                    desk.content = message.sha256 or desk.content
                 else:
                     desk.outcome = message
         except EOFError as error:
             self._lose(desk, str(error))
 
-    def _note(self, desk: _Desk, ticket: Ticket, progress: Progress) -> None:
-        desk.share_done = progress.share
-        desk.content = progress.sha256 or desk.content
-        if desk.heard - desk.noted >= _PROGRESS_SECONDS:
-            desk.noted = desk.heard
-            self._queue.note_progress(ticket.job_id, stage=progress.stage, progress=progress.share)
+    def _note_progress(self, desk: _Desk) -> None:
+        """Note now and then how far a job is; what its worker said last as well, which may be long ago."""
+        now, progress = time.monotonic(), desk.unnoted
+        if desk.ticket is None or desk.outcome is not None or progress is None:
+            return
+        if now - desk.noted >= _PROGRESS_SECONDS:
+            desk.noted, desk.unnoted = now, None
+            self._queue.note_progress(desk.ticket.job_id, stage=progress.stage, progress=progress.share)
+
 
     def _note_content(self, desk: _Desk) -> None:
         """Note what the worker's file holds; an ObstructedError lets that be done the next time."""

@@ -43,7 +43,7 @@ def install_service(
         bool, typer.Option("--remove", help="Stop the service and take it away; folders and tiles stay.")
     ] = False,
 ) -> None:
-    """Make this installation a service of systemd's, at work now and after each boot; repeat it to renew it."""
+    """Make this installation a systemd service, or renew it."""
     _require_its_owner(is_for_user=user)
     service = user_service() if user else system_service()
     if remove:

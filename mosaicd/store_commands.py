@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 
 from mosaicd.command_line import (
     Config,
+    LibraryName,
     Root,
     Sets,
     echo_lines,
+    library_names,
     open_store,
     require_library,
     settings_from,
@@ -39,22 +41,36 @@ def libraries(
     config: Config = None,
     sets: Sets = None,
     remove: Annotated[
-        str | None, typer.Option("--remove", metavar="NAME", help="Take this library out of use.")
+        str | None,
+        typer.Option(
+            "--remove",
+            metavar="NAME",
+            autocompletion=library_names,
+            help="Take this library out of use; nothing is deleted.",
+        ),
     ] = None,
     restore: Annotated[
         str | None,
         typer.Option(
-            "--restore", metavar="NAME", help="Take back what went out of use last in this library."
+            "--restore",
+            metavar="NAME",
+            autocompletion=library_names,
+            help="Take back what went out of use last in this library.",
         ),
     ] = None,
     purge: Annotated[
         str | None,
-        typer.Option("--purge", metavar="NAME", help="Delete this library, which is out of use, for good."),
+        typer.Option(
+            "--purge",
+            metavar="NAME",
+            autocompletion=library_names,
+            help="Say what of this library is out of use, and with --yes, delete it for good.",
+        ),
     ] = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Really delete what --purge says.")] = False,
 ) -> None:
-    """List the libraries, take one out of use, take it back, or delete it for good."""
+    """List libraries; take one out of use, back, or delete it."""
     if [remove, restore, purge].count(None) < 2:
         message = "give one of --remove, --restore and --purge"
         raise SettingsError(message)
@@ -73,16 +89,18 @@ def libraries(
 
 
 def sources(
-    library: Annotated[str, typer.Argument(help="The library's name.")],
+    library: LibraryName,
     root: Root = None,
     config: Config = None,
     sets: Sets = None,
     remove: Annotated[
         str | None,
-        typer.Option("--remove", help="Take this source (its number or name) and its tiles out of use."),
+        typer.Option(
+            "--remove", metavar="SOURCE", help="Take this one (its number or name) and its tiles out of use."
+        ),
     ] = None,
 ) -> None:
-    """List a library's sources, or take one out of use."""
+    """List a library's films and photos, or take one out of use."""
     from mosaicd.store.tiles import remove_source, sources_of
 
     with open_store(settings_from(root, config, sets)) as database:
@@ -109,17 +127,20 @@ def sources(
 
 
 def penalties(
-    library: Annotated[str, typer.Argument(help="The library's name.")],
+    library: LibraryName,
     root: Root = None,
     config: Config = None,
     sets: Sets = None,
     *,
     reset: Annotated[bool, typer.Option("--reset", help="Let no earlier use count any more.")] = False,
     undo: Annotated[
-        str | None, typer.Option("--undo", help="Take back the charges of this mosaic (its number or name).")
+        str | None,
+        typer.Option(
+            "--undo", metavar="MOSAIC", help="Take back what this mosaic (its number or name) has charged."
+        ),
     ] = None,
 ) -> None:
-    """Show a library's penalty history, forget it, or take one mosaic out of it."""
+    """Show what mosaics have charged, forget it, or take one back."""
     from mosaicd.store.mosaics import find_mosaic, reset_penalties, undo_charges
 
     if reset and undo is not None:
@@ -154,7 +175,7 @@ def retry(
     config: Config = None,
     sets: Sets = None,
 ) -> None:
-    """Put a rejected file back into the inbox and try it again."""
+    """Put a rejected file back and try it again."""
     settings = settings_from(root, config, sets)
     folders = settings.folders
     with open_store(settings) as database:
@@ -177,7 +198,7 @@ def backup(
     config: Config = None,
     sets: Sets = None,
 ) -> None:
-    """Copy the database to a file, while the daemon works or not."""
+    """Copy the database, while the daemon works or not."""
     from mosaicd.backup import back_up
 
     settings = settings_from(root, config, sets)

@@ -5,8 +5,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.daemon_process import DaemonProcess, wait_until
 from tests.faults.workplace import FILM_SECONDS, QUICK, drop_film, drop_photo, worker_of
 from tests.stores import new_database
@@ -59,23 +57,3 @@ def test_view_ends_as_politely_when_it_is_asked_to_stop(tmp_path: Path) -> None:
         terminal.wait_for("0 queued, 0 waiting, 0 running")
         terminal.terminate()
         assert terminal.wait() == 0
-
-
-@pytest.mark.parametrize(
-    ("options", "why"),
-    [
-        (["--watch"], "--watch draws on a terminal, and there is none: leave it out, or give --json"),
-        (["--watch", "--json"], "give --watch or --json, not both"),
-    ],
-)
-def test_what_cannot_be_watched_is_refused_in_one_line(tmp_path: Path, options: list[str], why: str) -> None:
-    daemon = DaemonProcess(tmp_path)
-    new_database(daemon.database).close()
-    result = subprocess.run(
-        [*daemon.command, "status", *options, *daemon.arguments()],
-        env=daemon.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (result.returncode, result.stdout, result.stderr) == (2, "", f"mosaicd: {why}\n")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from mosaicd.jobs.tickets import Ticket
 from mosaicd.media.files import signature
 from mosaicd.settings import Settings
 from mosaicd.settings_reading import load_settings
+from mosaicd.startup import lock
 from mosaicd.store.database import Database
 from mosaicd.store.models import JobKind, JobState, Mosaic
 from mosaicd.store.mosaics import record_mosaic, stem_key
@@ -258,11 +260,39 @@ def test_status_tells_programs_everything(run: Run, store: Store, tmp_path: Path
         ("family", 1500),
     ]
     assert facts["libraries"][0]["incomplete_sources"][0]["why"] == "it ends after 1.0 of 9.0 seconds"
-    assert facts["queue"] == {"queued": 0, "waiting": 0, "running": 0}
+    assert facts["queue"] == {"queued": 0, "waiting": 0, "running": 0, "seconds_left": None}
     assert (facts["running"], facts["waiting"]) == ([], [])
     assert [each["stem"] for each in facts["last_mosaics"]] == ["cat", "family/our cat"]
     assert facts["last_mosaics"][0]["seconds"] == 1.7
     assert facts["last_rejections"] == [{"file": "caf\\xe9.jpg", "why": "it ends too soon", "at": 4.0}]
+
+
+def test_status_says_how_long_work_takes_still_if_the_daemon_works(run: Run, store: Store) -> None:
+    store.queue.note_progress(
+        store.running("film.mkv", kind=JobKind.SPLICE).job_id, stage="splicing", progress=0.5
+    )
+    assert json.loads(run("status", "--json")[1])["running"][0]["seconds_left"] is None
+    with lock(store.database.path):
+        facts = json.loads(run("status", "--json")[1])
+        out = run("status")[1]
+    (running,) = facts["running"]
+    assert (running["file"], running["library"], running["stage"]) == ("film.mkv", "default", "splicing")
+    assert running["seconds_left"] == facts["queue"]["seconds_left"] == running["elapsed_seconds"] > 0
+    assert re.search(r"^queue: 0 queued, 0 waiting, 1 running; about [\d.]+ hours left$", out, re.MULTILINE)
+    assert re.search(r"^running: film.mkv: splicing, 50%, about [\d.]+ hours left$", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--watch"], "--watch draws on a terminal, and there is none: leave it out, or give --json"),
+        (["--watch", "--json"], "give --watch or --json, not both"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused_in_one_line(
+    run: Run, store: Store, options: list[str], why: str
+) -> None:
+    assert run("status", *options) == (2, "", f"mosaicd: {why}\n")
 
 
 def test_daemon_is_seen_and_a_second_one_is_refused(tmp_path: Path) -> None:
