@@ -103,7 +103,9 @@ def _left(
     """How long a running job takes still, if that can be told."""
     elapsed = max(0.0, now - job.started_at)
     share = job.progress
-    if usual and stages:
+    if job.kind is JobKind.MOSAIC:
+        if not usual:  # what a stage is worth differs too much between machines and libraries
+            return None
         share = share_by_stages(job.stage or "", elapsed_share=elapsed / usual, stages=stages)
     return seconds_left(
         share,

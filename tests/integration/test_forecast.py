@@ -116,7 +116,8 @@ def history(tmp_path: Path) -> Iterator[History]:
 def test_nothing_is_foretold_without_experience(history: History) -> None:
     history.running(history.queued("a.mp4"), since=999.0)
     history.queued("b.mp4")
-    history.queued("cat.jpg", kind=JobKind.MOSAIC)
+    cat = history.queued("cat.jpg", kind=JobKind.MOSAIC)
+    history.running(cat, since=900.0, stage="matching", progress=0.1)
     assert history.forecast() == Forecast(left={}, begins_in={}, all_left=None)
 
 
