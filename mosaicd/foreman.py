@@ -299,7 +299,6 @@ class Foreman:
             desk.noted, desk.unnoted = now, None
             self._queue.note_progress(desk.ticket.job_id, stage=progress.stage, progress=progress.share)
 
-
     def _note_content(self, desk: _Desk) -> None:
         """Note what the worker's file holds; an ObstructedError lets that be done the next time."""
         if desk.ticket is not None and desk.content is not None:
