@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -29,6 +30,7 @@ from tests.acceptance.systemd_sandbox import (
     booted,
 )
 from tests.films import encode, pan
+from tests.recipes import log_recipes
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +122,19 @@ def test_journal_holds_events_as_json_with_their_priorities(sandbox: Sandbox, se
     assert (ready["level"], ready["PRIORITY"]) == ("info", "6")
     reason = f"{ROOT}/rejected/broken.jpg.reason.txt"
     assert sandbox.run_as_person("cat", reason).stdout.strip() == rejected["why"]
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+def test_recipes_for_the_log_read_the_journal(sandbox: Sandbox, service: Service) -> None:
+    (sandbox.share / "torn.jpg").write_bytes((sandbox.share / PHOTO).read_bytes()[:4000])
+    drop(sandbox, "torn.jpg")
+    service.wait_for(lambda: service.events("job_rejected", file="torn.jpg"), "the torn photo is rejected")
+    definition, recipes = log_recipes()
+    (recipe,) = [recipe for recipe in recipes if "job_rejected" in recipe]
+    of_system = definition.replace("--user ", "")
+    shown = sandbox.run("bash", "-c", f"set -o pipefail; {of_system}\n{recipe}").stdout
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  torn\.jpg: .{10,}$", shown, re.MULTILINE)
 
 
 def test_status_is_read_while_the_unit_runs(sandbox: Sandbox, service: Service) -> None:

@@ -12,17 +12,12 @@ import pytest
 
 from tests.daemon_process import DaemonProcess
 from tests.faults.workplace import QUICK, drop_film, drop_photo
+from tests.recipes import log_recipes
 
-README = Path(__file__).parents[2] / "README.md"
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
 if shutil.which("jq") is None:
     pytest.skip("jq is not installed", allow_module_level=True)
-
-
-def blocks() -> list[str]:
-    section = README.read_text().split("\n## The log\n")[1].split("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +31,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert daemon.run_until_idle() == 3
     lines = ["Started mosaicd.service.", *daemon.log_file.read_text().splitlines(), "3"]
     now = time.time_ns() // 1000
-    entries = [
+    entries: list[dict[str, Any]] = [
         {"__REALTIME_TIMESTAMP": str(now + place), "MESSAGE": line} for place, line in enumerate(lines)
     ]
     entries.append({"__REALTIME_TIMESTAMP": str(now), "MESSAGE": [255, 254]})  # no text
@@ -48,7 +43,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answers(journal: Path) -> list[list[str]]:
-    definition, recipes = blocks()
+    definition, recipes = log_recipes()
     return [
         subprocess.run(
             ["bash", "-c", f"set -o pipefail\nPATH={journal}:$PATH\n{definition}\n{recipe}"],
@@ -56,7 +51,7 @@ def answers(journal: Path) -> list[list[str]]:
             text=True,
             check=True,
         ).stdout.splitlines()
-        for recipe in recipes.splitlines()
+        for recipe in recipes
     ]
 
 

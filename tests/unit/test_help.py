@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from mosaicd import cli
 from mosaicd.command_line import Panel
+from mosaicd.settings import Settings
 from mosaicd.studies.variants import VARIANTS
 
 GROUP: Any = typer.main.get_command(cli.app)
@@ -81,3 +82,7 @@ def test_comparison_names_its_engines() -> None:
 )
 def test_exit_codes_are_told(code: int) -> None:
     assert re.search(rf"[:;] {code} |\n +{code} ", help_of())
+
+
+def test_root_is_where_help_says() -> None:
+    assert f"default: {Settings.model_fields['root'].default}." in help_of("run")
