@@ -76,17 +76,19 @@ class _Experience:
     """What finished jobs tell of others."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._of_sources = functools.cache(functools.partial(_finished_splices, session))
         self._of_mosaics = functools.cache(functools.partial(_finished_mosaics, session))
+        of_sources = functools.cache(functools.partial(_finished_splices, session))
+        self._of_source = functools.cache(lambda kind, size: usual_seconds(size, of_sources(kind)))
 
     def of(self, job: Row[Any]) -> float | None:
         """How long such a job takes."""
         if job.kind is JobKind.MOSAIC:
-            seconds = [Finished(size=1, seconds=each.seconds) for each in self._of_mosaics(job.library_id)]
-            return usual_seconds(1, seconds)
+            return usual_seconds(
+                1, [Finished(size=1, seconds=each.seconds) for each in self._of_mosaics(job.library_id)]
+            )
         kind = SourceKind.PHOTO if place_of(job.path).photo_role is Role.TILES else SourceKind.VIDEO
-        return usual_seconds(job.size, self._of_sources(kind))
+        size = float(f"{job.size:.2g}")  # files may be very many, and their round sizes are few
+        return self._of_source(kind, size)
 
     def stages(self, job: Row[Any]) -> Mapping[str, float]:
         """How long the stages of such a job have taken of late, all in all."""

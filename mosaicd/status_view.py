@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from mosaicd.jobs.estimates import clock_time, duration
 from mosaicd.status import mosaic_in_words, queue_in_words
 
 _REFRESH_SECONDS = 1.0
+_REST = 4  # so many times as long as a look takes, it rests
 _LINES_A_PART = 8
 
 
@@ -29,18 +31,19 @@ def require_terminal() -> None:
 
 
 def watch(gather: Callable[[], dict[str, Any]]) -> None:
-    """Show what `gather` says, once a second, until SIGINT (Ctrl-C) or SIGTERM."""
+    """Show what `gather` says, about once a second, until SIGINT (Ctrl-C) or SIGTERM."""
     must_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: must_stop.set())
     with Live(console=Console(), screen=True, auto_refresh=False) as live:
         while not must_stop.is_set():
+            start = time.monotonic()
             try:
                 shown = view(gather())
             except TransientError as error:  # the daemon's database may come back
                 shown = Text(str(error))
             live.update(shown, refresh=True)
-            must_stop.wait(_REFRESH_SECONDS)
+            must_stop.wait(max(_REFRESH_SECONDS, _REST * (time.monotonic() - start)))
 
 
 def view(facts: dict[str, Any]) -> RenderableType:
