@@ -22,7 +22,7 @@ from mosaicd.store.database import Database
 from mosaicd.store.libraries import find_library
 from mosaicd.store.models import Library
 
-_PLAIN_NAME = re.compile(r"\w[\w.,:+@%=-]*")
+_PLAIN_NAME = re.compile(r"\w[\w.,+%-]*")
 _MARGINS_WIDTH = 6
 
 Root = Annotated[

@@ -103,17 +103,15 @@ def _left(
     session: Session, job: Row[Any], usual: float | None, stages: Mapping[str, float], *, now: float
 ) -> float | None:
     """How long a running job takes still, if that can be told."""
-    elapsed = max(0.0, now - job.started_at)
-    share = job.progress
+    elapsed, share = now - job.started_at, job.progress
     if job.kind is JobKind.MOSAIC:
         if not usual:  # what a stage is worth differs too much between machines and libraries
             return None
         share = share_by_stages(job.stage or "", elapsed_share=elapsed / usual, stages=stages)
-    return seconds_left(
-        share,
-        elapsed_seconds=None if _was_begun_before(session, job) else elapsed,
-        usual_seconds=usual,
-    )
+    says_nothing = elapsed < 0 or _was_begun_before(
+        session, job
+    )  # a clock that was set back, or another time
+    return seconds_left(share, elapsed_seconds=None if says_nothing else elapsed, usual_seconds=usual)
 
 
 def _active_jobs(session: Session, limit: int | None) -> list[Row[Any]]:
@@ -139,7 +137,7 @@ def _was_begun_before(session: Session, job: Row[Any]) -> bool:
 def _finished_splices(session: Session, kind: SourceKind) -> list[Finished]:
     """The last files of this kind that have become tiles at one go."""
     last = (
-        select(Job.library_id, Job.sha256, Job.size, Job.started_at, Job.ended_at)
+        select(Job.id, Job.library_id, Job.sha256, Job.size, Job.started_at, Job.ended_at)
         .where(Job.state == JobState.DONE, Job.kind == JobKind.SPLICE)
         .order_by(Job.id.desc())
         .limit(_SPLICES_REMEMBERED)
@@ -149,6 +147,7 @@ def _finished_splices(session: Session, kind: SourceKind) -> list[Finished]:
         select(last.c.size, last.c.ended_at - last.c.started_at)
         .join(Source, (Source.library_id == last.c.library_id) & (Source.sha256 == last.c.sha256))
         .where(Source.kind == kind, Source.added_at >= last.c.started_at, last.c.ended_at > last.c.started_at)
+        .order_by(last.c.id.desc())
         .limit(_FILES_REMEMBERED)
     )
     return [Finished(size=size, seconds=seconds) for size, seconds in session.execute(statement)]

@@ -105,10 +105,10 @@ def share_by_stages(stage: str, *, elapsed_share: float, stages: Mapping[str, fl
         `elapsed_share`, but no less than the stages before this one make up, and no more than those up to its end.
     """
     whole = sum(stages.values()) or 1.0
-    before = sum(seconds for _, seconds in takewhile(lambda each: each[0] != stage, stages.items()))
-    if stage not in stages:  # it has not come to the first one
-        before = 0.0
-    through = before + stages.get(stage, 0.0)
+    before = through = 0.0
+    if stage in stages:
+        before = sum(seconds for _, seconds in takewhile(lambda each: each[0] != stage, stages.items()))
+        through = before + stages[stage]
     return min(max(elapsed_share, before / whole), through / whole)
 
 

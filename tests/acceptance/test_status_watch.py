@@ -37,6 +37,7 @@ def test_view_shows_work_outlives_the_daemon_and_ends_with_ctrl_c(tmp_path: Path
             terminal.wait_for("the daemon is running")
             terminal.wait_for("0 queued, 1 waiting, 1 running")
             terminal.wait_for("film.mp4, library default: splicing")
+            terminal.wait_for("━")
             terminal.wait_for(f"{running['progress']:.0%}, 0:")
             terminal.wait_for("cat.png: waits until film.mp4 has become tiles")
             terminal.resize(20, 12)

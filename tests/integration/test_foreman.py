@@ -265,6 +265,19 @@ def test_each_worker_gets_one_job_of_its_kind_at_a_time(shop: Workshop) -> None:
     assert [order.name for order in shop.workers[MOSAIC].orders] == ["photos/a.jpg", "photos/b.jpg"]
 
 
+def test_what_a_worker_said_last_is_noted_though_it_says_no_more(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.begin()
+    shop.hear(Progress(stage="reading", share=0.0))
+    shop.hear(Progress(stage="matching", share=0.25))
+    assert shop.job().stage == "reading", "not every word is worth a write"
+    later = time.monotonic() + 2.0
+    monkeypatch.setattr("mosaicd.foreman.time.monotonic", lambda: later)
+    shop.hear()
+    assert (shop.job().stage, shop.job().progress) == ("matching", 0.25)
+
+
 def test_photo_waits_for_films_and_for_tiles_and_then_goes_on(shop: Workshop) -> None:
     shop.drop("film.mp4", kind=SPLICE)
     with capture_logs() as log:
