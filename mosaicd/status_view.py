@@ -20,7 +20,8 @@ from mosaicd.status import mosaic_in_words, queue_in_words
 
 _REFRESH_SECONDS = 1.0
 _REST = 4  # so many times as long as a look takes, it rests
-_LINES_A_PART = 8
+_OTHER_LINES = 18  # beside what the three lists hold, while both workers are at work
+_FEWEST_LINES = 2
 
 
 def require_terminal() -> None:
@@ -35,23 +36,24 @@ def watch(gather: Callable[[], dict[str, Any]]) -> None:
     must_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: must_stop.set())
-    with Live(console=Console(), screen=True, auto_refresh=False) as live:
+    console = Console()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
         while not must_stop.is_set():
             start = time.monotonic()
             try:
-                shown = view(gather())
-            except TransientError as error:  # the daemon's database may come back
+                shown = view(gather(), height=console.height)
+            except TransientError as error:  # the database may come back
                 shown = Text(str(error))
             live.update(shown, refresh=True)
             must_stop.wait(max(_REFRESH_SECONDS, _REST * (time.monotonic() - start)))
 
 
-def view(facts: dict[str, Any]) -> RenderableType:
-    """The status as a view of any width, the most important of it first."""
-    return Group(*_lines(facts))
+def view(facts: dict[str, Any], *, height: int) -> RenderableType:
+    """The status as a view of any width, the most important of it first, in so many lines if that can be."""
+    return Group(*_lines(facts, longest=max(_FEWEST_LINES, (height - _OTHER_LINES) // 3)))
 
 
-def _lines(facts: dict[str, Any]) -> Iterator[RenderableType]:
+def _lines(facts: dict[str, Any], *, longest: int) -> Iterator[RenderableType]:
     yield _line(facts["root"], style="bold")
     yield _line(f"the daemon is {'running' if facts['daemon_runs'] else 'not running'}")
     yield Text(queue_in_words(facts["queue"]))
@@ -59,10 +61,12 @@ def _lines(facts: dict[str, Any]) -> Iterator[RenderableType]:
         yield Text()
         yield Text.assemble((job["file"], "bold"), f", library {job['library']}: {job['stage']}")
         yield _bar(job)
-    yield from _part("Waiting", [f"{job['file']}: {job['why']}" for job in facts["waiting"]])
-    mosaics = facts["last_mosaics"]
-    yield from _part("Last mosaics", [f"{each['stem']}: {mosaic_in_words(each)}" for each in mosaics])
-    yield from _part("Last rejections", [f"{job['file']}: {job['why']}" for job in facts["last_rejections"]])
+    waiting = [f"{job['file']}: {job['why']}" for job in facts["waiting"]]
+    mosaics = [f"{each['stem']}: {mosaic_in_words(each)}" for each in facts["last_mosaics"]]
+    rejections = [f"{job['file']}: {job['why']}" for job in facts["last_rejections"]]
+    yield from _list("Waiting", waiting, longest=longest)
+    yield from _list("Last mosaics", mosaics, longest=longest)
+    yield from _list("Last rejections", rejections, longest=longest)
 
 
 def _bar(job: dict[str, Any]) -> RenderableType:
@@ -76,15 +80,15 @@ def _bar(job: dict[str, Any]) -> RenderableType:
     return row
 
 
-def _part(heading: str, lines: list[str]) -> Iterator[RenderableType]:
+def _list(heading: str, lines: list[str], *, longest: int) -> Iterator[RenderableType]:
     if not lines:
         return
     yield Text()
     yield _line(heading, style="bold")
-    for line in lines[:_LINES_A_PART]:
+    for line in lines[:longest]:
         yield _line(f"  {line}")
-    if len(lines) > _LINES_A_PART:
-        yield _line(f"  and {len(lines) - _LINES_A_PART:,} more")
+    if len(lines) > longest:
+        yield _line(f"  and {len(lines) - longest:,} more")
 
 
 def _line(text: str, *, style: str = "") -> Text:
