@@ -59,21 +59,16 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def completed_by(shell: list[str], environment: dict[str, str], *words: str) -> list[str]:
     if shutil.which(shell[0]) is None:
         pytest.skip(f"{shell[0]} is not installed")
-    result = subprocess.run(
-        [*shell, *words], env=environment, capture_output=True, text=True, check=True, timeout=60
-    )
+    result = subprocess.run([*shell, *words], env=environment, capture_output=True, text=True, check=True)
     assert result.stderr == ""
     return result.stdout.splitlines()
 
 
-def test_bash_completes_commands_options_and_names_of_libraries(environment: dict[str, str]) -> None:
+def test_bash_completes_commands_and_names_of_libraries(environment: dict[str, str]) -> None:
     expected = {
         "sta": "status",
-        "status --wa": "--watch",
         "penalties ''": "family fancy",
         "study --library fam": "family",
-        "libraries --purge fan": "fancy",
-        "penalties --config /no/such/file ''": "",
     }
     shell = ["bash", "--norc", "-c", COMPLETED_BY_BASH, "bash"]
     assert completed_by(shell, environment, *expected) == list(expected.values())
