@@ -195,8 +195,8 @@ app.command(
     "install-service",
     rich_help_panel=Panel.TO_BEGIN,
     epilog="""\b
-It works now and after each boot. Repeat the command to renew the service after
-an upgrade, or to change its root.
+It works now and after each boot; without --user for the whole machine, whose
+root is /srv/mosaicd by default. Repeat the command to renew it.
 
 """
     + examples(
