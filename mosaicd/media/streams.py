@@ -12,19 +12,14 @@ from av.container import InputContainer
 from av.format import Flags
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import (
-    ColorPrimaries,
-    ColorRange,
-    Colorspace,
-    ColorTrc,
-    Interpolation,
-    VideoReformatter,
-)
+from av.video.reformatter import ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.imaging import PixelArray
 from mosaicd.imaging.frames import short_side_size
+from mosaicd.imaging.high_range import Curve, high_range_to_srgb
+from mosaicd.media.quicktime import movie_facts
 
 LONGEST_FRAME_SECONDS = 3600.0
 """What lasts longer is no frame but a damaged time stamp."""
@@ -36,8 +31,7 @@ KNOWS_EACH_TRACK = {_MOV, "avi"}
 """Containers that state each track's length, not only that of the longest."""
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
 _UNSPECIFIED_COLORSPACE = 2  # AVCOL_SPC_UNSPECIFIED
-_HIGH_RANGE_CURVES = {ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67}  # PQ and HLG, as phones record them
-_HIGH_RANGE_FORMAT = "yuv444p10le"
+_CURVES: dict[int, Curve] = {ColorTrc.SMPTE2084: Curve.PQ, ColorTrc.ARIB_STD_B67: Curve.HLG}
 _MOST_STRETCH = 16.0
 _SLIVER = 64
 
@@ -62,11 +56,13 @@ def open_film(file: BinaryIO) -> tuple[InputContainer, VideoStream]:
     Raises
     ------
     RejectedInputError
-        If it is no film, or none that can be decoded.
+        If it is no film, or none that can be decoded or shown.
     TransientError
         If the file cannot be read just now.
     """
     try:
+        is_dolby_alone = movie_facts(file).is_dolby_alone
+        file.seek(0)
         container = av.open(file, "r", options={"format_whitelist": _FORMATS}, metadata_errors="replace")
     except MemoryError:
         raise
@@ -77,6 +73,12 @@ def open_film(file: BinaryIO) -> tuple[InputContainer, VideoStream]:
         )
         raise RejectedInputError(message) from error
     try:
+        if is_dolby_alone:
+            message = (
+                "its colours are coded as Dolby Vision alone (profile 5), which is shown green and pink by any "
+                "program not made for it; export it as HDR10, HLG or without HDR"
+            )
+            raise RejectedInputError(message)
         return container, _film_stream(container)
     except RejectedInputError:
         container.close()
@@ -132,9 +134,7 @@ class Projector:
 
     def __init__(self, *, short_side: int) -> None:
         self._short_side = short_side
-        # Each remembers its last conversion, which for high dynamic range takes seconds to prepare.
-        self._scaler = VideoReformatter()
-        self._toner = VideoReformatter()
+        self._scaler = VideoReformatter()  # remembers its last conversion
 
     def show(self, frame: VideoFrame, stream: VideoStream) -> PixelArray:
         """Show a frame of a stream: an ndarray of uint8, shape (height, width, 3).
@@ -159,27 +159,17 @@ class Projector:
         least, most = sorted((max(1, round(stretched)), frame.height))
         short_side = self._short_side if most <= _SLIVER * least else min(self._short_side, least)
         width, height = short_side_size(stretched, frame.height, short_side=short_side)
-        is_high_range = frame.color_trc in _HIGH_RANGE_CURVES
-        is_high_definition = frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT
-        is_unmarked = frame.colorspace == _UNSPECIFIED_COLORSPACE
+        curve = _CURVES.get(frame.color_trc)
         scaled = self._scaler.reformat(
             frame,
             width=width,
             height=height,
-            format=_HIGH_RANGE_FORMAT if is_high_range else "rgb24",
-            src_colorspace=Colorspace.ITU709 if is_high_definition and is_unmarked else None,
+            format="rgb24" if curve is None else "rgb48le",
+            src_colorspace=_unmarked_colorspace(frame, curve),
             interpolation=Interpolation.AREA,
-            dst_color_range=None if is_high_range else ColorRange.JPEG,
-        )
-        if is_high_range:
-            scaled = self._toner.reformat(
-                scaled,
-                format="rgb24",
-                dst_color_range=ColorRange.JPEG,
-                dst_color_trc=ColorTrc.IEC61966_2_1,
-                dst_color_primaries=ColorPrimaries.BT709,
-            )
-        return cast("PixelArray", scaled.to_ndarray())
+            dst_color_range=ColorRange.JPEG,
+        ).to_ndarray()
+        return cast("PixelArray", scaled) if curve is None else high_range_to_srgb(scaled, curve)
 
 
 def _film_stream(container: InputContainer) -> VideoStream:
@@ -194,6 +184,16 @@ def _film_stream(container: InputContainer) -> VideoStream:
         raise RejectedInputError(message)
     stream.thread_type = "SLICE"  # with frame threads, what becomes of a damaged film is a matter of chance
     return stream
+
+
+def _unmarked_colorspace(frame: VideoFrame, curve: Curve | None) -> Colorspace | None:
+    """What the colours of a frame that does not say it are to be taken for, if not for what FFmpeg would."""
+    if frame.colorspace != _UNSPECIFIED_COLORSPACE:
+        return None
+    if curve is not None:
+        return Colorspace.BT2020
+    is_high_definition = frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT
+    return Colorspace.ITU709 if is_high_definition else None
 
 
 def _stretch(stream: VideoStream) -> float:
