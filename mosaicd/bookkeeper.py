@@ -14,7 +14,17 @@ from mosaicd.intake.names import APPEARANCE_FILE, place_of
 from mosaicd.jobs.originals import InSteps, Originals, archive, moved_original, put_aside, write_reason
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.tickets import Ticket
-from mosaicd.jobs.workers import Deferred, Died, Done, Failed, Outcome, Rejected, StateCorrupt, deferred_by
+from mosaicd.jobs.workers import (
+    Deferred,
+    Died,
+    Done,
+    Failed,
+    Outcome,
+    Rejected,
+    Skipped,
+    StateCorrupt,
+    deferred_by,
+)
 from mosaicd.media.files import clear_staging, has_gone
 from mosaicd.plain_text import one_line
 from mosaicd.premises import Premises
@@ -60,7 +70,7 @@ class Bookkeeper:
         self._admission = admission
         self._premises = premises
 
-    def settle(self, ticket: Ticket, outcome: Outcome | Died) -> InTurns:
+    def settle(self, ticket: Ticket, outcome: Outcome | Died | Skipped) -> InTurns:
         """Settle a job by what came of it. Safe to repeat when a TransientError has cut it short.
 
         Raises
@@ -71,7 +81,7 @@ class Bookkeeper:
             If the database cannot be written just now, or the inbox has gone.
         """
         match outcome:
-            case Done():
+            case Done() | Skipped():
                 yield from self._done(ticket, outcome)
             case _ if self._premises.lacks(Need.INBOX):
                 # whatever went wrong, it was not the file's fault, which might not even be there
@@ -144,7 +154,13 @@ class Bookkeeper:
         self.rejections += 1
         log.warning("job_rejected", job=ticket.job_id, library=ticket.library, file=ticket.path, why=reason)
 
-    def _done(self, ticket: Ticket, outcome: Done) -> InTurns:
+    def _done(self, ticket: Ticket, outcome: Done | Skipped) -> InTurns:
+        if isinstance(outcome, Skipped):
+            if (yield from self._archive_and_end(ticket)):
+                log.info(
+                    "live_photo_film_skipped", job=ticket.job_id, library=ticket.library, file=ticket.path
+                )
+            return
         if outcome.appearance_complaint is not None:
             self._complain_of_appearance(ticket, outcome.appearance_complaint)
         if (yield from self._archive_and_end(ticket)):

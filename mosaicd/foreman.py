@@ -10,11 +10,12 @@ import structlog
 from mosaicd.bookkeeper import Bookkeeper, InTurns
 from mosaicd.errors import Need, TransientError
 from mosaicd.intake.admission import Admission
+from mosaicd.intake.live_photos import LivePhotoFilms, is_live_photo_film
 from mosaicd.intake.names import APPEARANCE_FILE, place_of
 from mosaicd.jobs.limits import Limits
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.tickets import Ticket
-from mosaicd.jobs.workers import Died, Outcome, Progress, Rejected, Worker, deferred_by
+from mosaicd.jobs.workers import Died, Outcome, Progress, Rejected, Skipped, Worker, deferred_by
 from mosaicd.media.files import has_gone
 from mosaicd.pipelines.orders import MosaicOrder, SpliceOrder
 from mosaicd.plain_text import printable
@@ -38,7 +39,7 @@ class _Desk:
     kind: JobKind
     worker: Worker
     ticket: Ticket | None = None
-    outcome: Outcome | Died | None = None
+    outcome: Outcome | Died | Skipped | None = None
     settling: InTurns | None = None
     started: float = 0.0
     heard: float = 0.0
@@ -102,8 +103,8 @@ class Foreman:
 
     @property
     def is_settling(self) -> bool:
-        """Whether a job is being settled, part by part, each time in `collect`."""
-        return any(desk.settling is not None for desk in self._desks)
+        """Whether a job is to be settled, part by part, each time in `collect`."""
+        return any(desk.outcome is not None for desk in self._desks)
 
     @property
     def rejections(self) -> int:
@@ -183,7 +184,7 @@ class Foreman:
                 self._queue.give_back(ticket, explanation="the daemon was stopped while this was worked on")
             log.info("job_interrupted", job=ticket.job_id, file=ticket.path)
 
-    def _settle(self, desk: _Desk, ticket: Ticket, outcome: Outcome | Died) -> bool:
+    def _settle(self, desk: _Desk, ticket: Ticket, outcome: Outcome | Died | Skipped) -> bool:
         """Go on settling a job; whether that is done. A TransientError lets it begin again next time."""
         settling, desk.settling = desk.settling or self._books.settle(ticket, outcome), None
         for _ in settling:
@@ -225,6 +226,9 @@ class Foreman:
                 "on, as happens when memory runs out"
             )
             return
+        if self._is_skipped(claimed):
+            desk.outcome = Skipped()
+            return
         log.info(
             "job_started", job=ticket.job_id, kind=ticket.kind, file=ticket.path, attempt=claimed.attempts
         )
@@ -232,6 +236,14 @@ class Foreman:
             desk.worker.send(self._order(claimed), self._limits())
         except TransientError as error:
             desk.outcome = deferred_by(error)
+
+    def _is_skipped(self, ticket: Ticket) -> bool:
+        wanted = self._settings.for_library(ticket.library).live_photo_films
+        return (
+            ticket.kind is JobKind.SPLICE
+            and wanted is LivePhotoFilms.SKIP
+            and is_live_photo_film(ticket.path, self._inbox, self._queue)
+        )
 
     def _limits(self) -> Limits:
         return Limits(

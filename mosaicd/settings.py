@@ -14,6 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from mosaicd.intake.live_photos import LivePhotoFilms
 from mosaicd.intake.watcher import Watching
 from mosaicd.jobs.originals import Folders, Originals
 from mosaicd.logs import LogFormat, LogLevel
@@ -44,6 +45,13 @@ class LibrarySettings(Appearance):
     sample_interval_seconds: Annotated[
         float, Field(ge=0.01, le=3600, description="One frame of a video in so many seconds becomes tiles.")
     ] = 1.0
+    live_photo_films: Annotated[
+        LivePhotoFilms,
+        Field(
+            description="What becomes of the few seconds of film that belong to a live photo: skip (nothing) or "
+            "tiles."
+        ),
+    ] = LivePhotoFilms.SKIP
     minimum_tiles: Annotated[
         int, Field(ge=1, description="A photo waits until its library has this many tiles.")
     ] = 50

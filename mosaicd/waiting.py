@@ -2,11 +2,12 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import structlog
 
 from mosaicd.intake.admission import Admission
+from mosaicd.intake.live_photos import LivePhotoFilms, have_one_name, is_live_photo_film
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.tickets import Ticket
 from mosaicd.plain_text import printable
@@ -50,8 +51,10 @@ class WaitingRoom:
 
     def _reasons(self, photos: Sequence[Ticket]) -> dict[Ticket, str]:
         """What each of the photos has to wait for, in words; without those that need not."""
-        splices = self._queue.first_splices({photo.library_id for photo in photos})
         rules = {name: self.settings.for_library(name) for name in {photo.library for photo in photos}}
+        splices = self._awaited_splices(
+            photos, skipping={name for name in rules if rules[name].live_photo_films is LivePhotoFilms.SKIP}
+        )
         lacks: dict[int, str | None] = {}
         found = {}
         for photo in photos:
@@ -66,6 +69,27 @@ class WaitingRoom:
             if lack is not None:
                 found[photo] = lack
         return found
+
+    def _awaited_splices(
+        self, photos: Sequence[Ticket], *, skipping: Container[str]
+    ) -> dict[int, tuple[str, float]]:
+        """For each library the file that was seen first of those to become tiles, and when.
+
+        The film of a live photo is not one, in the libraries that are `skipping` those: its photo, at least,
+        should not have to wait until films that came between the two are done.
+        """
+        libraries = {photo.library_id for photo in photos}
+        first = self._queue.first_splices(libraries)
+        skipped = set()
+        for photo in photos:
+            path, _ = first.get(photo.library_id, ("", math.inf))
+            if (
+                photo.library in skipping
+                and have_one_name(photo.path, path)
+                and is_live_photo_film(path, self.settings.folders.inbox, self._queue)
+            ):
+                skipped.add(path)
+        return self._queue.first_splices(libraries, but_for=skipped) if skipped else first
 
     def _file_before(
         self, photo: Ticket, splices: dict[int, tuple[str, float]], *, limit_seconds: float

@@ -54,7 +54,8 @@ def high_range_to_srgb(signal: NDArray[np.uint16], curve: Curve) -> PixelArray:
     shown = np.minimum(brightest, np.float32(_KNEE)) + room * over / (over + room)
     light *= shown / np.maximum(brightest, np.float32(1e-6))
     encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** np.float32(1 / 2.4) - 0.055)
-    return np.rint(encoded * 255).astype(np.uint8)
+    pixels: PixelArray = np.rint(encoded * 255).astype(np.uint8)
+    return pixels
 
 
 _PEAK_NITS = {Curve.HLG: _HLG_PEAK_NITS, Curve.PQ: 10_000.0}

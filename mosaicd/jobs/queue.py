@@ -136,8 +136,13 @@ class JobQueue:
         with self._database.read() as session:
             return list(session.scalars(select(Job.path).where(Job.ended_at >= time)))
 
-    def first_splices(self, library_ids: Collection[int]) -> dict[int, tuple[str, float]]:
-        """For each library the file of the active splice job that was seen first, and when; if there is any."""
+    def first_splices(
+        self, library_ids: Collection[int], *, but_for: Collection[str] = ()
+    ) -> dict[int, tuple[str, float]]:
+        """For each library the file of the active splice job that was seen first, and when; if there is any.
+
+        Those at the paths `but_for` do not count.
+        """
         if not library_ids:
             return {}
         statement = (
@@ -145,6 +150,7 @@ class JobQueue:
                 Job.library_id, Job.path, func.min(Job.first_seen_at)
             )  # SQLite: the path is the first one's
             .where(Job.state.in_(ACTIVE_STATES), Job.kind == JobKind.SPLICE, Job.library_id.in_(library_ids))
+            .where(Job.path.not_in(but_for))
             .group_by(Job.library_id)
         )
         with self._database.read() as session:

@@ -71,6 +71,11 @@ class Died:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Nothing is to be made of a file; decided by the daemon, without a worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateCorrupt:
     """The database cannot be trusted."""
 

@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, ImageCms, ImageFile, PngImagePlugin, Unidentifi
 
 from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.imaging import PixelArray
+from mosaicd.imaging.high_range import Curve, high_range_to_srgb
 
 pillow_heif.register_heif_opener()
 Image.MAX_IMAGE_PIXELS = None  # read_photo has its own limit, with its own words
@@ -44,7 +45,10 @@ _OUT_OF_MEMORY = re.compile(
 )
 _MOST_BYTES_A_PIXEL = 8
 _LEAST_ROOM_BYTES = 64_000_000
+_VALUES_A_STRIP = 3_000_000
 _SCALABLE_MODES = {"RGB", "RGBA", "CMYK", "L", "LA"}
+_CURVES = {16: Curve.PQ, 18: Curve.HLG}
+"""By the transfer characteristics that a HEIC states, ISO/IEC 23091-2, 8.2."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -164,6 +168,7 @@ def _in_plain_words(error: Exception) -> str:
 def _to_srgb(image: Image.Image) -> Image.Image:
     """RGB, in sRGB, transparency laid on white."""
     profile = image.info.get("icc_profile")
+    curve = _CURVES.get((image.info.get("nclx_profile") or {}).get("transfer_characteristics", 0))
     if image.mode in _DEEP_MODES:
         image = _eight_bits(image)
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
@@ -171,7 +176,12 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         image = image.convert("L")
     elif image.mode not in _PROFILED_MODES:
         image = image.convert("RGB")
-    srgb = _through_profile(image, profile) if profile else image.convert("RGB")
+    if profile:
+        srgb = _through_profile(image, profile)
+    elif curve is not None:
+        srgb = _toned(image.convert("RGB"), curve)
+    else:
+        srgb = image.convert("RGB")
     return srgb if alpha is None else Image.composite(srgb, Image.new("RGB", srgb.size, "white"), alpha)
 
 
@@ -185,6 +195,15 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
         )  # a broken profile is no reason to refuse the photo: viewers ignore it too
     assert converted is not None, "only in-place conversion returns nothing"
     return converted
+
+
+def _toned(image: Image.Image, curve: Curve) -> Image.Image:
+    """Show high dynamic range as sRGB; in strips, for the memory's sake."""
+    signal = np.asarray(image)
+    strips = np.array_split(signal, 1 + signal.size // _VALUES_A_STRIP)
+    return Image.fromarray(
+        np.concatenate([high_range_to_srgb(strip * np.uint16(257), curve) for strip in strips])
+    )
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -14,6 +14,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.imaging import PixelArray
@@ -169,7 +170,9 @@ class Projector:
             interpolation=Interpolation.AREA,
             dst_color_range=ColorRange.JPEG,
         ).to_ndarray()
-        return cast("PixelArray", scaled) if curve is None else high_range_to_srgb(scaled, curve)
+        if curve is None:
+            return cast("PixelArray", scaled)
+        return high_range_to_srgb(cast("NDArray[np.uint16]", scaled), curve)
 
 
 def _film_stream(container: InputContainer) -> VideoStream:

@@ -16,7 +16,6 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
-from numpy.typing import NDArray
 from PIL import Image
 
 from mosaicd.errors import RejectedInputError, TransientError
@@ -250,31 +249,6 @@ def test_unmarked_film_in_high_definition_is_taken_for_bt709(tmp_path: Path) -> 
         options={"qp": "10"},
     )
     assert mean_color_difference(shown_at(path, 536), photo) < 1.2
-
-
-def hybrid_log_gamma(photo: PixelArray) -> NDArray[np.uint16]:
-    """A photo as a camera with high dynamic range would record it: BT.2020, HLG, white at three quarters."""
-    encoded = photo / 255
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    to_bt2020 = [[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]]
-    light = linear @ np.array(to_bt2020).T * 0.265
-    upper = 0.17883277 * np.log(np.maximum(12 * light - 0.28466892, 1e-6)) + 0.55991073
-    signal: NDArray[np.float64] = np.where(light <= 1 / 12, np.sqrt(3 * light), upper)
-    return (signal * 65535).astype(np.uint16)
-
-
-def test_film_of_high_dynamic_range_is_not_washed_out(tmp_path: Path) -> None:
-    photo = resized(films.photo("astronaut"), 256, 256)
-    curve = "log-level=none:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
-    path = films.encode(
-        tmp_path / "phone.mp4",
-        [hybrid_log_gamma(photo)] * 2,
-        codec="libx265",
-        pixel_format="yuv420p10le",
-        colorspace="bt2020",
-        options={"preset": "fast", "x265-params": curve},
-    )
-    assert mean_color_difference(shown_at(path, 256), photo) < 6  # 9.6 if the curve is passed over
 
 
 @pytest.mark.parametrize("name", GOPS)
