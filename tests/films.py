@@ -116,6 +116,7 @@ def encode(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
     sound_seconds: float = 0,
+    notes: dict[str, str] | None = None,
 ) -> Path:
     """Encode a film, silently.
 
@@ -132,11 +133,14 @@ def encode(
         Converted by it and marked with it; without, BT.601 and unmarked.
     sound_seconds : float
         With a sound track of this length.
+    notes : dict of str, optional
+        What the file says of itself besides.
     """
     frames = iter(frames)
     first = next(frames)
     time_base = Fraction(1, _TICKS_A_SECOND) if times else 1 / Fraction(rate)
     with _same_priority(), av.open(path, "w", format=container, options=container_options or {}) as output:
+        output.metadata.update(notes or {})
         stream: Any = output.add_stream(
             codec, rate=Fraction(rate), options=_QUIET.get(codec, {}) | (options or {})
         )
@@ -163,6 +167,16 @@ def encode(
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
     return path
+
+
+def live_photo_film(path: Path) -> Path:
+    """Three seconds of film that say, as phones do, which photo they belong to."""
+    return encode(
+        path,
+        pan("coffee", 30),
+        container_options={"movflags": "use_metadata_tags"},
+        notes={"com.apple.quicktime.content.identifier": "3A1D6A9C-0E64-4C0C-9D5C-5B3B4E8E1F2A"},
+    )
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mosaicd.imaging import FloatArray, PixelArray
 
 _WHITE_NITS = 203.0  # of a sheet of paper in the scene, and no more than what an ordinary screen can show [1]
-_KNEE = 0.8
+_KNEE = 0.7
 _HLG_PEAK_NITS, _HLG_GAMMA = 1000.0, 1.2
 _LUMINANCE = np.array([0.2627, 0.6780, 0.0593], np.float32)
 _BT2020_TO_BT709 = np.array(

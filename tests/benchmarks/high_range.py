@@ -97,14 +97,14 @@ def main() -> None:
             print(f"\n{name} left out: {error}")
             continue
         measure_film = functools.partial(measure, work=options.work, rounds=options.rounds)
-    measure_film("journeys", functools.partial(journeys, options.seconds))
+    measure_film(f"journeys, {options.seconds} s", functools.partial(journeys, options.seconds))
     for name, (origin, package_name, path) in _REAL.items():
         try:
             film = package(origin, package_name) / path
         except UnavailableError as error:
             print(f"\n{name} left out: {error}")
             continue
-        measure_film(name, functools.partial(frames_of, film, options.seconds))
+        measure_film(f"{name}, {options.seconds} s", functools.partial(frames_of, film, options.seconds))
 
 
 if __name__ == "__main__":
