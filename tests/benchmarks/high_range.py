@@ -89,14 +89,7 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     print(this_machine())
-    measure("journeys 1080p", lambda: journeys(options.seconds), work=options.work, rounds=options.rounds)
-    for name, (origin, package_name, path) in _REAL.items():
-        try:
-            film = package(origin, package_name) / path
-        except UnavailableError as error:
-            print(f"\n{name} left out: {error}")
-            continue
-        measure_film = functools.partial(measure, work=options.work, rounds=options.rounds)
+    measure_film = functools.partial(measure, work=options.work, rounds=options.rounds)
     measure_film(f"journeys, {options.seconds} s", functools.partial(journeys, options.seconds))
     for name, (origin, package_name, path) in _REAL.items():
         try:

@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from mosaicd.errors import RejectedInputError
@@ -56,6 +57,9 @@ MIMETYPE = Package(
     folder="usr/share/gocode/src/github.com/gabriel-vasile/mimetype/testdata",
 )
 FILETYPE = Package(origin=Origin.SDIST, name="filetype==1.2.0", folder="filetype-1.2.0/tests/fixtures")
+HEIF = Package(
+    origin=Origin.SDIST, name="pillow-heif==1.1.1", folder="pillow_heif-1.1.1/tests/images/heif_other"
+)
 PILLOW = Package(origin=Origin.SDIST, name="pillow==13.0.0", folder="pillow-13.0.0/Tests/images")
 
 FILMS = [
@@ -168,6 +172,30 @@ def test_photo_of_each_format_is_read(name: str) -> None:
     pixels = read_photo(FILETYPE.path(name), photo_pixels_limit=100_000_000, long_side_pixels=500)
     assert 100 < max(pixels.shape) <= 500
     assert pixels.std() > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "height", "width"),
+    [
+        ("bird_burst.heic", 450, 800),
+        ("pug.heic", 600, 800),  # with Apple's gain map
+        ("../heif_special/aux_YCbCr.heic", 370, 800),  # with Samsung's
+        ("../heif_special/xiaomi.heic", 600, 800),
+        ("spatial_photo.heic", 800, 800),
+    ],
+)
+def test_photo_of_a_phone_is_read(name: str, height: int, width: int) -> None:
+    pixels = read_photo(HEIF.path(name), photo_pixels_limit=100_000_000, long_side_pixels=800)
+    assert pixels.shape == (height, width, 3)
+    assert pixels.std() > 10
+
+
+def test_photo_of_a_phone_held_upright_is_upright() -> None:
+    pixels = read_photo(HEIF.path("arrow.heic"), photo_pixels_limit=100_000_000, long_side_pixels=800)
+    assert pixels.shape == (800, 600, 3)
+    ink = pixels.max(axis=2) < 70
+    upper, lower = (np.ptp(np.flatnonzero(half.any(axis=0))) for half in np.array_split(ink, 2))
+    assert upper > 2 * lower, "the arrow's head is its widest part, and points up"
 
 
 def read_all(paths: list[Path], connection: Connection) -> None:
