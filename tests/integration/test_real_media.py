@@ -57,9 +57,7 @@ MIMETYPE = Package(
     folder="usr/share/gocode/src/github.com/gabriel-vasile/mimetype/testdata",
 )
 FILETYPE = Package(origin=Origin.SDIST, name="filetype==1.2.0", folder="filetype-1.2.0/tests/fixtures")
-HEIF = Package(
-    origin=Origin.SDIST, name="pillow-heif==1.1.1", folder="pillow_heif-1.1.1/tests/images/heif_other"
-)
+HEIF = Package(origin=Origin.SDIST, name="pillow-heif==1.1.1", folder="pillow_heif-1.1.1/tests/images")
 PILLOW = Package(origin=Origin.SDIST, name="pillow==13.0.0", folder="pillow-13.0.0/Tests/images")
 
 FILMS = [
@@ -177,11 +175,11 @@ def test_photo_of_each_format_is_read(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "height", "width"),
     [
-        ("bird_burst.heic", 450, 800),
-        ("pug.heic", 600, 800),  # with Apple's gain map
-        ("../heif_special/aux_YCbCr.heic", 370, 800),  # with Samsung's
-        ("../heif_special/xiaomi.heic", 600, 800),
-        ("spatial_photo.heic", 800, 800),
+        ("heif_other/nokia/bird_burst.heic", 450, 800),
+        ("heif_other/pug.heic", 600, 800),  # with Apple's gain map
+        ("heif_special/aux_YCbCr.heic", 370, 800),  # with Samsung's
+        ("heif_special/xiaomi.heic", 600, 800),
+        ("heif_other/spatial_photo.heic", 800, 800),
     ],
 )
 def test_photo_of_a_phone_is_read(name: str, height: int, width: int) -> None:
@@ -191,7 +189,9 @@ def test_photo_of_a_phone_is_read(name: str, height: int, width: int) -> None:
 
 
 def test_photo_of_a_phone_held_upright_is_upright() -> None:
-    pixels = read_photo(HEIF.path("arrow.heic"), photo_pixels_limit=100_000_000, long_side_pixels=800)
+    pixels = read_photo(
+        HEIF.path("heif_other/arrow.heic"), photo_pixels_limit=100_000_000, long_side_pixels=800
+    )
     assert pixels.shape == (800, 600, 3)
     ink = pixels.max(axis=2) < 70
     upper, lower = (np.ptp(np.flatnonzero(half.any(axis=0))) for half in np.array_split(ink, 2))
