@@ -39,6 +39,7 @@ _DECODER_ERRORS = (
     struct.error,
     zlib.error,
 )
+_CUT_SHORT_WORDS = "the photo is cut short: a part of it is missing"
 _CUT_SHORT = re.compile(r"truncated|end of file|not processed|to read \d+ bytes", re.IGNORECASE)
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|cannot allocate|memory allocation error(?!: security)", re.IGNORECASE
@@ -102,6 +103,8 @@ def read_photo(path: Path, *, photo_pixels_limit: int, long_side_pixels: int) ->
     except OSError as error:
         message = f"the photo cannot be read: {error.strerror}"
         raise TransientError(message) from error
+    if _lacks_pixels(data):
+        raise RejectedInputError(_CUT_SHORT_WORDS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # decoders warn of oddities in metadata that do no harm
         try:
@@ -113,6 +116,26 @@ def read_photo(path: Path, *, photo_pixels_limit: int, long_side_pixels: int) ->
             if _OUT_OF_MEMORY.search(str(error)):
                 raise MemoryError from error
             raise RejectedInputError(_in_plain_words(error)) from error
+
+
+def _lacks_pixels(data: bytes) -> bool:
+    """Whether a HEIC or AVIF ends before its pixels do; libheif would leave a part of the picture empty [1]_.
+
+    References
+    ----------
+    .. [1] ISO/IEC 14496-12, "ISO base media file format", 4.2: its boxes.
+    """
+    place = 0
+    while data[4:8] == b"ftyp" and place + 16 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, place)
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", data, place + 8)
+        if size < 8:
+            break
+        place += size
+        if kind == b"mdat" and place > len(data):
+            return True
+    return False
 
 
 def _decode(data: bytes, pixels_limit: int, long_side_pixels: int) -> PixelArray:
@@ -161,7 +184,7 @@ def _scaled(image: Image.Image, long_side_pixels: int) -> Image.Image:
 def _in_plain_words(error: Exception) -> str:
     """What a decoder complains of, without its own words: they are for programmers."""
     if _CUT_SHORT.search(str(error)):
-        return "the photo is cut short: a part of it is missing"
+        return _CUT_SHORT_WORDS
     return "the photo is damaged, or of an unusual kind that cannot be read"
 
 

@@ -188,6 +188,15 @@ def test_photo_of_a_phone_is_read(name: str, height: int, width: int) -> None:
     assert pixels.std() > 10
 
 
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.995])
+def test_photo_of_a_phone_that_is_cut_short_is_rejected(tmp_path: Path, share: float) -> None:
+    """It consists of pieces; libheif leaves out those that are missing."""
+    whole = HEIF.path("heif_other/pug.heic").read_bytes()
+    (tmp_path / "cut.heic").write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(RejectedInputError, match="cut short"):
+        read_photo(tmp_path / "cut.heic", photo_pixels_limit=100_000_000, long_side_pixels=800)
+
+
 def test_photo_of_a_phone_held_upright_is_upright() -> None:
     pixels = read_photo(
         HEIF.path("heif_other/arrow.heic"), photo_pixels_limit=100_000_000, long_side_pixels=800

@@ -12,6 +12,7 @@ import pytest
 
 from mosaicd import cli
 from mosaicd.errors import SettingsError
+from mosaicd.intake.live_photos import LivePhotoFilms
 from mosaicd.intake.watcher import Watching
 from mosaicd.jobs.originals import Originals
 from mosaicd.logs import LogFormat, LogLevel
@@ -64,6 +65,7 @@ OTHER_VALUES: dict[str, tuple[str, Any]] = {
     "output_format": ("png", OutputFormat.PNG),
     "output_quality": ("75", 75),
     "sample_interval_seconds": ("0.5", 0.5),
+    "live_photo_films": ("tiles", LivePhotoFilms.TILES),
     "minimum_tiles": ("9", 9),
     "photo_wait_limit_seconds": ("0", 0.0),
     "penalty_half_life_days": ("7", 7.0),
