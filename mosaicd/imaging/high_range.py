@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from mosaicd.imaging import FloatArray, PixelArray
 
-_WHITE_NITS = 203.0  # of a sheet of paper in the scene, and no more than what an ordinary screen can show [1]
-_KNEE = 0.7
-_HLG_PEAK_NITS, _HLG_GAMMA = 1000.0, 1.2
+_WHITE_NITS = 203.0
+_KNEE = 0.7  # of what a screen can show; above it room is made for the light beyond white
+_HLG_GAMMA = 1.2
 _LUMINANCE = np.array([0.2627, 0.6780, 0.0593], np.float32)
 _BT2020_TO_BT709 = np.array(
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
@@ -22,6 +22,9 @@ class Curve(StrEnum):
 
     HLG = "hlg"
     PQ = "pq"
+
+
+_PEAK_NITS = {Curve.HLG: 1000.0, Curve.PQ: 10_000.0}
 
 
 def high_range_to_srgb(signal: NDArray[np.uint16], curve: Curve) -> PixelArray:
@@ -56,9 +59,6 @@ def high_range_to_srgb(signal: NDArray[np.uint16], curve: Curve) -> PixelArray:
     encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** np.float32(1 / 2.4) - 0.055)
     pixels: PixelArray = np.rint(encoded * 255).astype(np.uint8)
     return pixels
-
-
-_PEAK_NITS = {Curve.HLG: _HLG_PEAK_NITS, Curve.PQ: 10_000.0}
 
 
 @functools.cache

@@ -53,9 +53,8 @@ def is_live_photo_film(film: str, inbox: Path, queue: JobQueue) -> bool:
 
 def _facts(film: Path) -> MovieFacts:
     try:
-        descriptor = os.open(
-            film, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-        )  # a pipe would keep one waiting
+        # a pipe would keep one waiting
+        descriptor = os.open(film, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             return movie_facts(file)
     except OSError:
