@@ -1,5 +1,6 @@
 """Live photos as phones and sync tools bring them: their mosaics come, and their films become tiles if asked."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,12 +10,15 @@ from tests import films
 from tests.daemon_process import DaemonProcess, wait_until
 from tests.faults.workplace import furnished
 
+TAKEN = 1_600_000_000
+
 
 def drop_photo(daemon: DaemonProcess, name: str) -> None:
     """Drop a photo, at once and whole."""
     arriving = daemon.inbox / f".arriving{Path(name).suffix}"
     kind = "HEIF" if name.lower().endswith(".heic") else "JPEG"
     Image.fromarray(films.photo("chelsea")).save(arriving, kind)
+    os.utime(arriving, (TAKEN, TAKEN))
     arriving.rename(daemon.inbox / name)
 
 
@@ -25,6 +29,7 @@ def drop_film(daemon: DaemonProcess, name: str, *, is_marked: bool = True) -> No
         films.live_photo_film(arriving)
     else:
         films.encode(arriving, films.pan("coffee", 30))
+    os.utime(arriving, (TAKEN, TAKEN))
     arriving.rename(daemon.inbox / name)
 
 
