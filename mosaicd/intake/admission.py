@@ -16,6 +16,7 @@ from mosaicd.jobs.states import ACTIVE_STATES
 from mosaicd.jobs.tickets import Arrival
 from mosaicd.media.files import Signature, hash_in_steps, signature
 from mosaicd.media.kinds import MediaKind, media_kind
+from mosaicd.media.writers import has_writer
 from mosaicd.store.models import Job, JobKind, JobState
 
 log = structlog.get_logger()
@@ -118,7 +119,11 @@ class Admission:
         now = self._quiet_clock()
         due = self._tracker.due(now=now, settle_seconds=settle_seconds, limit=_FILES_AT_ONCE)
         for path in due:
-            self._observe(path, signature(self._inbox / path))
+            looks = signature(self._inbox / path)
+            self._observe(path, looks)
+            if looks is not None and has_writer(self._inbox / path):
+                self._tracker.disturb(path, now=now)
+                self._say_once(path, "file_unfinished", "a program still has it open for writing")
         self._has_more = len(due) == _FILES_AT_ONCE
         settled = self._tracker.settle(due, now=now, settle_seconds=settle_seconds)
         files = [(file, reading) for file, reading in self._readings.items() if self._is_unchanged(file)]
@@ -275,6 +280,8 @@ class Admission:
                 log.warning("folder_unreadable", folder=path or ".", why=why)
             case "file_unreadable":
                 log.warning("file_unreadable", file=path, why=why)
+            case "file_unfinished":
+                log.info("file_unfinished", file=path, why=why)
             case _:
                 log.info("file_ignored", file=path, why=why)
 

@@ -56,6 +56,12 @@ class SettleTracker:
             known.signature, known.unchanged_since = signature, now
         self._unsettled[path] = known
 
+    def disturb(self, path: str, *, now: float) -> None:
+        """Let the quiet period of a file that has not settled begin anew."""
+        file = self._unsettled.pop(path)
+        file.unchanged_since = now
+        self._unsettled[path] = file
+
     @property
     def has_unsettled(self) -> bool:
         """Whether any file has not settled."""

@@ -624,3 +624,20 @@ def test_what_was_there_at_the_start_was_there_before_everything(home: Household
     home.drop("film.mkv", MATROSKA)
     home.admission.rescan()
     assert home.admission.unsettled_videos("default", seen_before=0.0) == "film.mkv"
+
+
+def test_file_is_not_taken_while_a_program_has_it_open_for_writing(home: Household) -> None:
+    photo = home.drop("cat.jpg")
+    with photo.open("ab"):
+        assert home.settle(seconds=SETTLE) == 0
+        assert home.settle(seconds=2 * SETTLE) == 0
+        assert [event["event"] for event in home.said] == ["file_unfinished"]
+        assert not home.admission.is_quiet
+    assert home.settle(seconds=SETTLE) == 1
+
+
+def test_photo_waits_for_a_film_that_a_program_writes_to(home: Household) -> None:
+    film = home.drop("beach.mkv", MATROSKA)
+    with film.open("ab"):
+        home.settle()
+        assert home.admission.unsettled_videos("default", seen_before=1e9 + home.now) == "beach.mkv"

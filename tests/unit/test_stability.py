@@ -172,3 +172,15 @@ def test_tracker_of_nothing_waits_for_nothing() -> None:
     tracker = SettleTracker()
     assert tracker.quiet_since() is None
     assert not tracker.has_unsettled
+
+
+def test_file_that_was_disturbed_settles_a_quiet_period_later_and_keeps_its_place() -> None:
+    tracker = SettleTracker()
+    for path in ("disturbed", "other"):
+        tracker.observe(path, looks(), now=0.0, first_seen_at=3.0)
+    tracker.disturb("disturbed", now=QUIET)
+    due = tracker.due(now=QUIET, settle_seconds=QUIET, limit=9)
+    assert due == ["other"]
+    assert [file.path for file in tracker.settle(due, now=QUIET, settle_seconds=QUIET)] == ["other"]
+    (settled,) = tracker.settle(["disturbed"], now=2 * QUIET, settle_seconds=QUIET)
+    assert settled.first_seen_at == 3.0

@@ -1,0 +1,200 @@
+"""Two Syncthing instances on loopback alone: one as the phone, one beside the daemon."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.request
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.daemon_process import wait_until
+
+_KEY = "k" * 32
+_OPTIONS = {
+    "globalAnnounceEnabled": "false",
+    "localAnnounceEnabled": "false",
+    "relaysEnabled": "false",
+    "natEnabled": "false",
+    "crashReportingEnabled": "false",
+    "startBrowser": "false",
+    "announceLANAddresses": "false",
+    "setLowPriority": "false",
+    "urAccepted": "-1",
+    "urURL": "",
+    "autoUpgradeIntervalH": "0",
+    "releasesURL": "",
+    "stunKeepaliveStartS": "0",
+    "reconnectionIntervalS": "1",
+    "limitBandwidthInLan": "true",
+}
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Syncthing:
+    """One instance.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets its keys, settings and log.
+
+    Attributes
+    ----------
+    device : str
+        What other instances know it by.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._home = folder
+        self._port, self._interface_port = free_port(), free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run("generate", "--no-default-folder", "--skip-port-probing")
+        self.device = self._run("serve", "--device-id").strip()
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"tcp://127.0.0.1:{self._port}"
+
+    def configure(
+        self, *, partner: "Syncthing", partner_address: str, folders: dict[str, tuple[Path, str]], speed: int
+    ) -> None:
+        """Share folders with a partner; nothing of it goes anywhere but to loopback.
+
+        Parameters
+        ----------
+        partner_address : str
+            ``dynamic`` for one that calls: if both call, they lose time over which call to keep.
+        folders : dict
+            Path and type of each, by the identifier that both have for it.
+        speed : int
+            Kilobytes a second that it receives at most; 0: no limit.
+        """
+        file = self._home / "config.xml"
+        tree = ElementTree.parse(file)
+        root = tree.getroot()
+        for element in [*root.findall("device"), *root.findall("folder")]:
+            root.remove(element)
+        for device, address in ((self.device, "dynamic"), (partner.device, partner_address)):
+            entry = ElementTree.SubElement(root, "device", id=device)
+            ElementTree.SubElement(entry, "address").text = address
+            ElementTree.SubElement(entry, "allowedNetwork").text = "127.0.0.1/32"
+        for name, (path, kind) in folders.items():
+            path.mkdir(parents=True, exist_ok=True)
+            folder = ElementTree.SubElement(
+                root, "folder", id=name, path=str(path), type=kind, fsWatcherEnabled="true", fsWatcherDelayS="1"
+            )
+            for device in (self.device, partner.device):
+                ElementTree.SubElement(folder, "device", id=device)
+        _set(root, "gui/address", f"127.0.0.1:{self._interface_port}")
+        _set(root, "gui/apikey", _KEY)
+        options = _OPTIONS | {"listenAddress": self.address, "maxRecvKbps": str(speed)}
+        for name, value in options.items():
+            _set(root, f"options/{name}", value)
+        tree.write(file)
+
+    def start(self) -> None:
+        """Start it; does not wait."""
+        command = ["syncthing", "serve", f"--home={self._home}", "--no-browser", "--no-restart", "--no-upgrade"]
+        with (self._home / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True, env=self._environment()
+            )
+
+    def kill(self) -> None:
+        """Kill it at once, with its children."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def ask(self, path: str) -> Any:
+        """Ask its REST interface; None as long as that does not answer."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._interface_port}/rest/{path}", headers={"X-API-Key": _KEY}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return json.load(answer)
+        except OSError:
+            return None
+
+    def wait_until_connected(self) -> None:
+        """Wait until it has found its partner."""
+
+        def is_connected() -> bool:
+            answer = self.ask("system/connections")
+            return answer is not None and any(each["connected"] for each in answer["connections"].values())
+
+        wait_until(is_connected, what="the two Syncthings to connect")
+
+    def _run(self, command: str, *arguments: str) -> str:
+        return subprocess.run(
+            ["syncthing", command, f"--home={self._home}", *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=self._environment(),
+        ).stdout
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {"HOME": str(self._home), "STNOUPGRADE": "1", "STMONITORED": "yes"}
+
+
+def _set(root: ElementTree.Element, path: str, value: str) -> None:
+    parent, _, name = path.rpartition("/")
+    place = root.find(parent)
+    assert place is not None
+    for element in place.findall(name):
+        place.remove(element)
+    ElementTree.SubElement(place, name).text = value
+
+
+@contextlib.contextmanager
+def syncthing_pair(
+    folder: Path, folders: dict[str, tuple[tuple[Path, str], tuple[Path, str]]], *, speed: int = 0
+) -> Iterator[tuple[Syncthing, Syncthing]]:
+    """Two running instances, the phone's and the machine's, which share folders.
+
+    Parameters
+    ----------
+    folders : dict
+        By identifier: path and type on the phone, path and type on the machine.
+    speed : int
+        Kilobytes a second that the machine receives at most; 0: no limit.
+    """
+    if shutil.which("syncthing") is None:
+        pytest.skip("no Syncthing on this machine (Debian's package syncthing)")
+    phone, machine = Syncthing(folder / "phone"), Syncthing(folder / "machine")
+    phone.configure(
+        partner=machine,
+        partner_address="dynamic",
+        folders={name: sides[0] for name, sides in folders.items()},
+        speed=0,
+    )
+    machine.configure(
+        partner=phone,
+        partner_address=phone.address,
+        folders={name: sides[1] for name, sides in folders.items()},
+        speed=speed,
+    )
+    with contextlib.ExitStack() as stack:
+        for instance in (machine, phone):
+            stack.callback(instance.kill)
+            instance.start()
+        yield phone, machine
