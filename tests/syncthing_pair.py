@@ -3,9 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
-import signal
-import socket
 import subprocess
 import urllib.request
 import xml.etree.ElementTree as ElementTree
@@ -13,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.daemon_process import wait_until
+from tests.sync_servers import free_port, program
 
 _KEY = "k" * 32
 _OPTIONS = {
@@ -37,12 +33,13 @@ _OPTIONS = {
 }
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+_VARIABLES = {
+    "STNOUPGRADE": "1",
+    "STMONITORED": "yes",  # one process, without another one that starts it: it is dead as soon as it is killed
+    "STHASHING": "standard",  # without a second for finding out what is fastest
+}
+TYPES = {"Send & Receive": "sendreceive", "Send Only": "sendonly", "Receive Only": "receiveonly"}
+"""What its interface calls a folder's type, and what its settings do."""
 
 
 class Syncthing:
@@ -109,18 +106,18 @@ class Syncthing:
         tree.write(file)
 
     def start(self) -> None:
-        """Start it; does not wait."""
+        """Start it, and wait until it answers."""
         command = ["syncthing", "serve", f"--home={self._home}", "--no-browser", "--no-restart", "--no-upgrade"]
         with (self._home / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, start_new_session=True, env=self._environment()
+                command, stdout=log, stderr=log, env=self._environment()
             )
+        wait_until(lambda: self.ask("system/ping") is not None, what="Syncthing to answer")
 
     def kill(self) -> None:
-        """Kill it at once, with its children."""
+        """Kill it at once."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
 
     def ask(self, path: str) -> Any:
@@ -153,7 +150,7 @@ class Syncthing:
         ).stdout
 
     def _environment(self) -> dict[str, str]:
-        return os.environ | {"HOME": str(self._home), "STNOUPGRADE": "1", "STMONITORED": "yes"}
+        return os.environ | _VARIABLES | {"HOME": str(self._home)}
 
 
 def _set(root: ElementTree.Element, path: str, value: str) -> None:
@@ -178,8 +175,7 @@ def syncthing_pair(
     speed : int
         Kilobytes a second that the machine receives at most; 0: no limit.
     """
-    if shutil.which("syncthing") is None:
-        pytest.skip("no Syncthing on this machine (Debian's package syncthing)")
+    program("syncthing", "syncthing")
     phone, machine = Syncthing(folder / "phone"), Syncthing(folder / "machine")
     phone.configure(
         partner=machine,
@@ -194,7 +190,8 @@ def syncthing_pair(
         speed=speed,
     )
     with contextlib.ExitStack() as stack:
-        for instance in (machine, phone):
+        for instance in (phone, machine):
             stack.callback(instance.kill)
             instance.start()
+        machine.wait_until_connected()
         yield phone, machine
