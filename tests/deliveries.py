@@ -73,10 +73,8 @@ def with_programs_of_the_tests(**variables: str) -> dict[str, str]:
 
 
 def run(command: str, *, environment: Mapping[str, str] | None = None) -> None:
-    """Run a command, which has to go well."""
-    subprocess.run(
-        command, shell=True, check=True, env=environment, stdout=subprocess.DEVNULL  # noqa: S602 - as a person does
-    )
+    """Run a command as a shell does, which has to go well."""
+    subprocess.run(["sh", "-c", command], check=True, env=environment, stdout=subprocess.DEVNULL)
 
 
 def end_in_mid_transfer(

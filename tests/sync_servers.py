@@ -1,4 +1,4 @@
-"""Servers that files are sent to: SSH, Samba and an S3 bucket, each on loopback, with keys and settings of its own."""
+"""Servers that files are sent to: SSH, Samba and S3, each on loopback, with keys and settings of its own."""
 
 import contextlib
 import os
@@ -92,7 +92,7 @@ def samba_server(folder: Path, share: str) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def s3_server(folder: Path) -> Iterator[dict[str, str]]:
-    """A server of S3 buckets; the variables by which rclone knows it as ``s3``."""
+    """An S3 server; the variables by which rclone knows it as ``s3``."""
     if find_spec("moto") is None or find_spec("flask_cors") is None:
         pytest.skip("moto's server is not installed (extra test)")
     folder.mkdir()

@@ -4,9 +4,8 @@ import contextlib
 import json
 import os
 import subprocess
-import urllib.request
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +53,17 @@ class Syncthing:
     ----------
     device : str
         What other instances know it by.
+    address : str
+        Where it listens.
     """
 
     def __init__(self, folder: Path) -> None:
         self._home = folder
-        self._port, self._interface_port = free_port(), free_port()
+        self._interface_port = free_port()
+        self.address = f"tcp://127.0.0.1:{free_port()}"
         self._process: subprocess.Popen[bytes] | None = None
         self._run("generate", "--no-default-folder", "--skip-port-probing")
         self.device = self._run("serve", "--device-id").strip()
-
-    @property
-    def address(self) -> str:
-        """Where it listens."""
-        return f"tcp://127.0.0.1:{self._port}"
 
     def configure(
         self, *, partner: "Syncthing", partner_address: str, folders: dict[str, tuple[Path, str]], speed: int
@@ -82,36 +79,40 @@ class Syncthing:
         speed : int
             Kilobytes a second that it receives at most; 0: no limit.
         """
-        file = self._home / "config.xml"
-        tree = ElementTree.parse(file)
-        root = tree.getroot()
-        for element in [*root.findall("device"), *root.findall("folder")]:
-            root.remove(element)
-        for device, address in ((self.device, "dynamic"), (partner.device, partner_address)):
-            entry = ElementTree.SubElement(root, "device", id=device)
-            ElementTree.SubElement(entry, "address").text = address
-            ElementTree.SubElement(entry, "allowedNetwork").text = "127.0.0.1/32"
+        parts = ['<configuration version="36">']
         for name, (path, kind) in folders.items():
             path.mkdir(parents=True, exist_ok=True)
-            folder = ElementTree.SubElement(
-                root, "folder", id=name, path=str(path), type=kind, fsWatcherEnabled="true", fsWatcherDelayS="1"
-            )
-            for device in (self.device, partner.device):
-                ElementTree.SubElement(folder, "device", id=device)
-        _set(root, "gui/address", f"127.0.0.1:{self._interface_port}")
-        _set(root, "gui/apikey", _KEY)
+            parts += [
+                f'<folder id="{name}" path="{path}" type="{kind}" fsWatcherEnabled="true" fsWatcherDelayS="1">',
+                *(f'<device id="{device}"/>' for device in (self.device, partner.device)),
+                "</folder>",
+            ]
+        for device, address in ((self.device, "dynamic"), (partner.device, partner_address)):
+            parts += [
+                f'<device id="{device}"><address>{address}</address>',
+                "<allowedNetwork>127.0.0.1/32</allowedNetwork></device>",
+            ]
         options = _OPTIONS | {"listenAddress": self.address, "maxRecvKbps": str(speed)}
-        for name, value in options.items():
-            _set(root, f"options/{name}", value)
-        tree.write(file)
+        parts += [
+            f"<gui><address>127.0.0.1:{self._interface_port}</address><apikey>{_KEY}</apikey></gui>",
+            "<options>",
+            *(f"<{name}>{value}</{name}>" for name, value in options.items()),
+            "</options></configuration>",
+        ]
+        (self._home / "config.xml").write_text("\n".join(parts))
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        command = ["syncthing", "serve", f"--home={self._home}", "--no-browser", "--no-restart", "--no-upgrade"]
+        command = [
+            "syncthing",
+            "serve",
+            f"--home={self._home}",
+            "--no-browser",
+            "--no-restart",
+            "--no-upgrade",
+        ]
         with (self._home / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=self._environment()
-            )
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment())
         wait_until(lambda: self.ask("system/ping") is not None, what="Syncthing to answer")
 
     def kill(self) -> None:
@@ -122,14 +123,11 @@ class Syncthing:
 
     def ask(self, path: str) -> Any:
         """Ask its REST interface; None as long as that does not answer."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self._interface_port}/rest/{path}", headers={"X-API-Key": _KEY}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                return json.load(answer)
-        except OSError:
-            return None
+        interface = HTTPConnection("127.0.0.1", self._interface_port, timeout=5)
+        with contextlib.closing(interface), contextlib.suppress(OSError, HTTPException):
+            interface.request("GET", f"/rest/{path}", headers={"X-API-Key": _KEY})
+            return json.load(interface.getresponse())
+        return None
 
     def wait_until_connected(self) -> None:
         """Wait until it has found its partner."""
@@ -151,15 +149,6 @@ class Syncthing:
 
     def _environment(self) -> dict[str, str]:
         return os.environ | _VARIABLES | {"HOME": str(self._home)}
-
-
-def _set(root: ElementTree.Element, path: str, value: str) -> None:
-    parent, _, name = path.rpartition("/")
-    place = root.find(parent)
-    assert place is not None
-    for element in place.findall(name):
-        place.remove(element)
-    ElementTree.SubElement(place, name).text = value
 
 
 @contextlib.contextmanager

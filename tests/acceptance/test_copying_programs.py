@@ -1,4 +1,4 @@
-"""rsync, scp, rclone and Samba bring films and photos, as README's recipes have it, however often they are killed."""
+"""rsync, scp, rclone and Samba bring films and photos as README's recipes have it, however often they die."""
 
 import os
 import re
@@ -188,6 +188,23 @@ def test_scp_that_stands_still_and_goes_on(daemon: DaemonProcess, pictures: Path
         assert copying.wait() == 0
     require_taken_once(daemon, {f"stalled/{FILM}": pictures / FILM}, kept_in=daemon.inbox, among="stalled/")
     assert said_of(daemon, f"stalled/{FILM}")[0] == "file_unfinished"
+
+
+def test_scp_that_is_killed_and_begun_again_within_the_quiet_period(pictures: Path, tmp_path: Path) -> None:
+    with DaemonProcess(tmp_path, **SMALL | {"settle_seconds": 5}) as daemon:
+        daemon.wait_for("daemon_ready")
+        with ssh_server(tmp_path / "ssh") as programs:
+            environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"}
+            end_in_mid_transfer(
+                f"scp -p -l 16000 {pictures / FILM} server:{daemon.inbox}",
+                daemon.inbox,
+                film_bytes=film_bytes(pictures),
+                deaths=[SIGKILL] * 3,
+                environment=environment,
+            )
+            run(f"scp -p {pictures / FILM} server:{daemon.inbox}", environment=environment)
+        require_taken_once(daemon, {FILM: pictures / FILM}, kept_in=daemon.archive)
+        assert daemon.terminate() == 0
 
 
 def test_samba(daemon: DaemonProcess, pictures: Path, tmp_path: Path) -> None:

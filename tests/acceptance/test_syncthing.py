@@ -22,7 +22,6 @@ from tests.faults.workplace import furnished
 from tests.syncthing_pair import TYPES, syncthing_pair
 
 
-
 def shared(recipe: str, ours: Path, theirs: Path) -> tuple[tuple[Path, str], tuple[Path, str]]:
     """A folder on the phone and one on the machine, of the types that README's table has for them."""
     on_phone, on_machine = table_of_syncthing_folders()[recipe]
