@@ -212,6 +212,8 @@ class Bookkeeper:
         )
         if facts["shortfall"] is not None and not facts["already_known"]:
             log.warning("source_incomplete", job=ticket.job_id, file=ticket.path, why=facts["shortfall"])
+        for source in facts["superseded"]:
+            log.info("source_superseded", job=ticket.job_id, file=ticket.path, source=source)
 
     def _complain_of_appearance(self, ticket: Ticket, why: str) -> None:
         folder = place_of(ticket.path).folder

@@ -24,6 +24,7 @@ from mosaicd.pipelines.content import Content, require_looks
 from mosaicd.pipelines.orders import SpliceOrder
 from mosaicd.store.database import Database
 from mosaicd.store.models import Source, SourceKind
+from mosaicd.store.superseding import supersede_parts
 from mosaicd.store.tiles import (
     Chunk,
     NewTile,
@@ -77,13 +78,15 @@ class SplicePipeline:
         report_progress(Progress(stage="splicing", share=0, sha256=content.sha256))
         source, is_restored = self._source(order, kind, content.sha256)
         is_known = source.completed_at is not None
+        superseded: list[int] = []
         if not is_known:
-            source = self._splice(order, source, content, report_progress)
+            source, superseded = self._splice(order, source, content, report_progress)
         return Done(
             facts={
                 "source": source.id,
                 "already_known": is_known,
                 "restored": is_restored,
+                "superseded": superseded,
                 "sampled_frames": source.next_sample,
                 "tiles": source.tiles_made,
                 "skipped_black": source.skipped_black,
@@ -114,7 +117,8 @@ class SplicePipeline:
 
     def _splice(
         self, order: SpliceOrder, source: Source, content: Content, report_progress: ReportProgress
-    ) -> Source:
+    ) -> tuple[Source, list[int]]:
+        """The completed source, and the incomplete ones that it takes the place of."""
         splicer = _Splicer(self._database, order, source, content)
         try:
             if source.kind is SourceKind.VIDEO:
@@ -132,8 +136,9 @@ class SplicePipeline:
                 shortfall=ending.shortfall,
                 now=order.now,
             )
+            superseded = supersede_parts(session, completed, now=order.now)
         passed(CrashPoint.SOURCE_COMPLETED)
-        return completed
+        return completed, superseded
 
     def _forget_unused(self, source: Source) -> None:
         """What gave nothing is no source of tiles."""

@@ -253,6 +253,7 @@ def test_film_and_photo_that_stay_half_under_their_own_names_do_no_lasting_harm(
     run(f"rsync -t {pictures / PORTRAIT} {inbox}/tiles/")
     wait_for_mosaics(outbox)
     wait_until(lambda: len(spliced(daemon, "half/")) == 3, what="the whole film and photo to become tiles")
+    assert "source_superseded" in said_of(daemon, f"half/{FILM}")
     assert [line["event"] for line in daemon.lines() if line["level"] == "warning"] == [
         "job_rejected",
         "source_incomplete",

@@ -56,6 +56,7 @@ FACTS = {
         "source": 1,
         "already_known": False,
         "restored": False,
+        "superseded": [7],
         "sampled_frames": 9,
         "tiles": 18,
         "skipped_black": 0,
@@ -408,7 +409,10 @@ def test_file_that_is_done_goes_to_the_archive(shop: Workshop, kind: JobKind) ->
         assert shop.hear(Done(facts=FACTS[kind]), kind=kind)
     assert shop.state() is JobState.DONE
     assert (shop.folders.archive / "cat.jpg").exists()
-    named = {SPLICE: ["source_spliced", "source_incomplete"], MOSAIC: ["mosaic_published"]}
+    named = {
+        SPLICE: ["source_spliced", "source_incomplete", "source_superseded"],
+        MOSAIC: ["mosaic_published"],
+    }
     assert [event["event"] for event in log if event["log_level"] != "debug"] == named[kind]
     assert not shop.foreman.is_busy
 

@@ -341,6 +341,49 @@ def test_film_cut_short_keeps_its_tiles_and_says_where_it_ends(studio: Studio, t
     assert studio.tile_count() == facts["tiles"] > 4
 
 
+def beginning(film: Path, *, share: float) -> Path:
+    """So much of a film, as a transfer leaves it that has broken off."""
+    content = film.read_bytes()
+    part = film.with_name(f"{share} of {film.name}")
+    part.write_bytes(content[: round(len(content) * share)])
+    return part
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("film.webm", {"codec": "libvpx"}),
+        ("b-frames.mkv", {"options": {"preset": "medium", "bf": "3"}, "gop": 45}),
+    ],
+)
+def test_film_that_comes_whole_after_a_part_of_it_has_each_tile_in_use_once(
+    studio: Studio, tmp_path: Path, name: str, options: dict[str, Any]
+) -> None:
+    film = films.encode(tmp_path / name, films.pan("rocket", 120), **options)
+    parts = [studio.splice(beginning(film, share=share)) for share in (0.4, 0.7)]
+    assert [part["superseded"] for part in parts] == [[], [parts[0]["source"]]]
+    whole = studio.splice(film)
+    assert whole["superseded"] == [parts[1]["source"]]
+    assert studio.tile_count() == whole["tiles"] > parts[1]["tiles"] > parts[0]["tiles"] > 4
+
+
+def test_part_of_another_film_stays_in_use(studio: Studio, tmp_path: Path) -> None:
+    film = films.encode(tmp_path / "film.webm", films.pan("rocket", 120), codec="libvpx")
+    other = films.encode(tmp_path / "other.webm", films.pan("chelsea", 120), codec="libvpx")
+    part = studio.splice(beginning(film, share=0.5))
+    assert studio.splice(other)["superseded"] == []
+    assert studio.splice(beginning(other, share=0.5))["superseded"] == []
+    assert studio.tile_count() > part["tiles"]
+
+
+def test_part_without_a_tile_is_a_part_of_nothing(studio: Studio, tmp_path: Path) -> None:
+    black = np.zeros((108, 192, 3), np.uint8)
+    film = films.encode(tmp_path / "film.webm", itertools.repeat(black, 120), codec="libvpx")
+    other = films.encode(tmp_path / "other.webm", films.pan("chelsea", 120), codec="libvpx")
+    assert studio.splice(beginning(film, share=0.6))["shortfall"] is not None
+    assert studio.splice(other)["superseded"] == []
+
+
 def test_same_film_is_spliced_once_whatever_its_name(studio: Studio, tmp_path: Path) -> None:
     film = films.encode(tmp_path / "film.mp4", films.pan("rocket", 40))
     first = studio.splice(film)
