@@ -1,5 +1,7 @@
 """What people send to an inbox by other programs, those programs' deaths, and what must have come of it."""
 
+import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -18,6 +20,7 @@ import numpy as np
 from tests import films
 from tests.daemon_process import DaemonProcess, wait_until
 from tests.libraries import PHOTOS
+from tests.syncthing_pair import TYPES
 
 README = Path(__file__).parents[1] / "README.md"
 SMALL = {
@@ -40,8 +43,7 @@ def section() -> str:
 def table_of_syncthing_folders() -> dict[str, tuple[str, str]]:
     """Each folder's type on the phone and on the machine, as README has it."""
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section().splitlines()]
-    kinds = ("Send & Receive", "Send Only", "Receive Only")
-    return {row[0]: (row[1], row[2]) for row in rows if len(row) > 2 and row[1] in kinds}
+    return {row[0]: (row[1], row[2]) for row in rows if len(row) > 2 and row[1] in TYPES}
 
 
 def recipes(first_word: str) -> list[str]:
@@ -53,15 +55,15 @@ def recipes(first_word: str) -> list[str]:
     return found
 
 
-def camera(folder: Path, *, film_frames: int = 24) -> Path:
-    """A folder with two photos, and a film of which any beginning can be shown: about 150 kB a frame."""
+def camera(folder: Path, *, film_frames: int = 16) -> Path:
+    """A folder with two photos, and a film of which any beginning can be shown: about 190 kB a frame."""
     folder.mkdir(parents=True)
     chance = np.random.default_rng(1)
     frames = (
         np.clip(frame + chance.normal(0, 25, frame.shape), 0, 255).astype(np.uint8)
         for frame in films.pan("retina", film_frames, width=480, height=272)
     )
-    films.encode(folder / FILM, frames, rate=1, gop=1, options={"qp": "10"})
+    films.encode(folder / FILM, frames, rate=1, gop=1, options={"qp": "1"})
     for name, picture in PHOTO_FILES.items():
         shutil.copy(picture, folder / name)
     return folder
@@ -69,7 +71,8 @@ def camera(folder: Path, *, film_frames: int = 24) -> Path:
 
 def with_programs_of_the_tests(**variables: str) -> dict[str, str]:
     """An environment in which what is installed beside these tests' Python is found first."""
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | variables
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "RCLONE_CONFIG": os.devnull} | variables
 
 
 def run(command: str, *, environment: Mapping[str, str] | None = None) -> None:
@@ -83,33 +86,36 @@ def end_in_mid_transfer(
     *,
     film_bytes: int,
     deaths: list[signal.Signals],
+    least_bytes: int = 1,
     environment: Mapping[str, str] | None = None,
 ) -> None:
     """Start a command again and again, and end it each time when a part of the film is there, and no more."""
+    arrived = functools.partial(film_parts, inbox, film_bytes=film_bytes, least_bytes=least_bytes)
     for death in deaths:
         start_ns = time.time_ns()
         program = subprocess.Popen(shlex.split(command), start_new_session=True, env=environment)
 
         def has_begun() -> bool:
             assert program.poll() is None, "it was faster than its death"  # noqa: B023
-            return bool(film_parts(inbox, film_bytes=film_bytes, since_ns=start_ns))  # noqa: B023
+            return bool(arrived(since_ns=start_ns))  # noqa: B023
 
         try:
             wait_until(has_begun, what="a part of the film to arrive")
         finally:
-            os.killpg(program.pid, death)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, death)
             program.wait()
-        assert film_parts(inbox, film_bytes=film_bytes, since_ns=start_ns), "it was done before its death"
+        assert arrived(since_ns=start_ns), "it was done before its death"
 
 
-def film_parts(inbox: Path, *, film_bytes: int, since_ns: int) -> list[Path]:
-    """Files that hold a part of the film, and no more, written to since then; whatever they are called."""
+def film_parts(inbox: Path, *, film_bytes: int, since_ns: int, least_bytes: int = 1) -> list[Path]:
+    """Files that hold so much of the film, and not all, written to since then; whatever they are called."""
     found = []
     for path in inbox.rglob("*"):
         if FILM in path.name and path.is_file():
             facts = path.stat()
             there = min(facts.st_size, facts.st_blocks * _BLOCK_BYTES)  # some programs make room first
-            if facts.st_mtime_ns >= since_ns and 0 < there < film_bytes:
+            if facts.st_mtime_ns >= since_ns and least_bytes <= there < film_bytes:
                 found.append(path)
     return found
 

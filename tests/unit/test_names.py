@@ -30,6 +30,7 @@ names = st.binary(min_size=1, max_size=40).filter(lambda name: not {0, 0x2F} & s
         "cat.jpg.part",
         "cat.jpg.partial",
         "cat.jpg.filepart",
+        "film.mp4.8d8493d0.partial",
         "film.mp4.crdownload",
         "film.mp4.!sync",
         "film.mp4.!Sync",
@@ -44,6 +45,7 @@ names = st.binary(min_size=1, max_size=40).filter(lambda name: not {0, 0x2F} & s
         ".dropbox",
         ".dropbox.cache",
         ".cat.jpg.Xy12Zw",
+        ".rsync-partial",
         ".cat.jpg.icloud",
         ".DS_Store",
         "._cat.jpg",
@@ -83,6 +85,7 @@ def test_name_of_a_person_is_for_us(name: str) -> None:
         "cat.sync-conflict-20260101-120000-ABCDEFG.jpg",
         "cat_conflict-20260101-120000.jpg",
         "cat (Ann's conflicted copy 2026-01-01).jpg",
+        "cat (conflicted copy 2026-01-01 120000).jpg",
         "cat (Conflicted Copy).jpg",
     ],
 )
