@@ -1,5 +1,7 @@
 """A daemon with what it works on, to be killed at one crash point after the other."""
 
+import hashlib
+import os
 import signal
 import sqlite3
 from contextlib import closing
@@ -27,12 +29,14 @@ class House:
         self.plan = folder / "plan"
         self.plan.mkdir(exist_ok=True)
         self._programs = programs
+        self._planned: set[CrashPoint] = set()
 
     def planned(self, *points: Point, victim: str = "daemon") -> None:
         """Plan kills at these points, each the first time in a process, or the time that is given with it."""
         for each in points:
             point, occurrence = each if isinstance(each, tuple) else (each, 1)
             (self.plan / point).write_text(f"{occurrence} {victim}")
+            self._planned.add(point)
 
     def kill_at(self, *points: Point, command: tuple[str, ...] = ()) -> None:
         """Be killed at each of these points, one after the other."""
@@ -54,6 +58,16 @@ class House:
     @property
     def is_planned(self) -> bool:
         return any(path.name != HOLDING_NAMES for path in self.plan.iterdir())
+
+    @property
+    def killed_at(self) -> set[CrashPoint]:
+        """The points at which a kill has come about."""
+        return {point for point in self._planned if not (self.plan / point).exists()}
+
+    def is_staged(self, path: str) -> bool:
+        """Whether one file is being made, and it is this one of the outbox."""
+        digest = hashlib.sha256(os.fsencode(self.daemon.outbox / path)).hexdigest()
+        return [place.name for place in (self.daemon.root / ".staging").iterdir()] == [f"{digest}.staged"]
 
     def outdate_descriptors(self) -> None:
         with closing(sqlite3.connect(self.daemon.database)) as connection, connection:

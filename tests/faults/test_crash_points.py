@@ -33,13 +33,8 @@ PHOTO_POINTS: list[Point] = [
     CrashPoint.CONTENT_NOTED,
     CrashPoint.DESCRIPTORS_REPLACED,
     CrashPoint.PLACEMENT_RECORDED,
-    CrashPoint.FILE_STAGED,
 ]
 LATER_PHOTO_POINTS: list[Point] = [
-    CrashPoint.REPORT_PUBLISHED,
-    CrashPoint.PAGE_PUBLISHED,
-    (CrashPoint.FILE_SYNCED, 2),
-    (CrashPoint.FILE_APPEARED, 2),
     CrashPoint.IMAGE_PUBLISHED,
     CrashPoint.GALLERY_WRITTEN,
     CrashPoint.MOSAIC_MARKED_PUBLISHED,
@@ -82,20 +77,28 @@ def scenario(tell: Scenario) -> Scenario:
 @pytest.fixture(scope="module")
 def endings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[Scenario, Future[None]]]:
-    """How the scenarios that were asked for end. Two go on at a time: each mostly waits for one process."""
+) -> Iterator[dict[Scenario, Future[set[CrashPoint]]]]:
+    """How the scenarios that were asked for end, and at which points each has killed.
+
+    Two go on at a time: each mostly waits for one process. No daemon makes a status file, whose points would be
+    passed at moments that depend on how busy the machine is.
+    """
     template = tmp_path_factory.mktemp("template")
     furnished(template)
     idle: SimpleQueue[Programs] = SimpleQueue()
 
-    def tell(scenario: Scenario, folder: Path) -> None:
+    def tell(scenario: Scenario, folder: Path) -> set[CrashPoint]:
         shutil.copytree(template, folder, dirs_exist_ok=True)
-        settings: dict[str, Any] = QUICK | {"tile_edge_pixels": EDGE, "attempts_limit": 99}
+        settings: dict[str, Any] = QUICK | {
+            "tile_edge_pixels": EDGE, "attempts_limit": 99, "status_files": "false"
+        }  # fmt: skip
         programs = idle.get()
         try:
-            scenario(House(folder, programs, DaemonProcess(folder, **settings)))
+            house = House(folder, programs, DaemonProcess(folder, **settings))
+            scenario(house)
         finally:
             idle.put(programs)
+        return house.killed_at
 
     names = {item.name for item in request.session.items}
     wanted = [each for each in SCENARIOS if f"test_kills[{each.__name__}]" in names]
@@ -110,11 +113,6 @@ def test_every_point_is_passed_somewhere_and_every_passed_point_is_known() -> No
     (folder,) = mosaicd.__path__
     code = "".join(path.read_text() for path in Path(folder).rglob("*.py"))
     assert set(re.findall(r"passed\(CrashPoint\.(\w+)\)", code)) == set(CrashPoint.__members__)
-
-
-def test_some_test_here_kills_at_every_point() -> None:
-    named = re.findall(r"CrashPoint\.([A-Z][A-Z_]+)", Path(__file__).read_text())
-    assert set(named) == set(CrashPoint.__members__)
 
 
 @scenario
@@ -133,7 +131,23 @@ def mosaic_is_made_once_wherever_the_daemon_is_killed(house: House) -> None:
 
 @scenario
 def mosaic_is_published_once_wherever_the_daemon_is_killed(house: House) -> None:
+    report, page, image = "cat.mosaic.json", "cat.mosaic.html", "cat.mosaic.jpg"
     drop_photo(house.daemon, "cat.png")
+    house.kill_at(CrashPoint.FILE_STAGED)
+    assert house.is_staged(report)
+    house.kill_at(CrashPoint.FILE_SYNCED)
+    assert house.is_staged(report)
+    assert outbox(house.daemon) == []
+    house.kill_at(CrashPoint.FILE_APPEARED, CrashPoint.REPORT_PUBLISHED)
+    assert outbox(house.daemon) == [report]
+    house.kill_at((CrashPoint.FILE_SYNCED, 2))
+    assert house.is_staged(page)
+    house.kill_at((CrashPoint.FILE_APPEARED, 2), CrashPoint.PAGE_PUBLISHED)
+    assert outbox(house.daemon) == [page, report]
+    house.kill_at((CrashPoint.FILE_STAGED, 3), (CrashPoint.FILE_SYNCED, 3))
+    assert house.is_staged(image)
+    house.kill_at((CrashPoint.FILE_APPEARED, 3))
+    assert outbox(house.daemon) == [page, image, report]
     house.kill_at(*LATER_PHOTO_POINTS)
     assert house.run() == 0
     require_one_mosaic(house)
@@ -316,5 +330,11 @@ def temporary_file_or_lone_report_would_be_noticed(house: House) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda tell: tell.__name__)
-def test_kills(scenario: Scenario, endings: dict[Scenario, Future[None]]) -> None:
+def test_kills(scenario: Scenario, endings: dict[Scenario, Future[set[CrashPoint]]]) -> None:
     endings[scenario].result()
+
+
+def test_kills_have_come_about_at_every_point(endings: dict[Scenario, Future[set[CrashPoint]]]) -> None:
+    if len(endings) < len(SCENARIOS):
+        pytest.skip("only some of the kills were asked for")
+    assert set(CrashPoint).difference(*(ending.result() for ending in endings.values())) == set()
