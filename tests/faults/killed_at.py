@@ -4,6 +4,7 @@
 
 PLAN is a folder with a file for each point at which to kill, named like the point; it says at which occurrence in a
 process, and whom: `daemon` (and with it its workers) or `worker` (alone). A file is removed just before its kill.
+With `held worker`, the worker is not killed but stops where it is, so that a test can do with it what it likes.
 
 Without arguments it serves: it takes requests (a line of JSON: `plan`, `arguments`, `log`, `environment`) from
 standard input, and answers each with the process number, then with the exit code. Programs are then forked, with
@@ -35,14 +36,17 @@ def kill_as_planned(plan: Path) -> None:
         (point,) = arguments
         file = plan / str(point)
         try:
-            occurrence, victim = file.read_text().split()
+            occurrence, victim = file.read_text().split(maxsplit=1)
         except OSError:
             return
         is_worker = multiprocessing.parent_process() is not None
         passes[point] += 1
-        if passes[point] < int(occurrence) or (victim == "worker" and not is_worker):
+        if passes[point] < int(occurrence) or (victim != "daemon" and not is_worker):
             return
         file.unlink()
+        if victim == "held worker":
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return
         if victim == "daemon" and is_worker:
             os.kill(os.getppid(), signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -33,7 +33,7 @@ from tests import films
 from tests.daemon_process import DaemonProcess
 from tests.faults.aftermath import Aftermath, aftermath, require_sound
 from tests.faults.programs import Programs
-from tests.faults.workplace import drop
+from tests.faults.workplace import drop, workers_of
 from tests.libraries import fill_library
 from tests.stores import new_database
 
@@ -139,11 +139,7 @@ class KilledDaemon(DaemonProcess):
     def kill_worker(self, chance: random.Random) -> bool:
         """Kill one of its workers alone; whether there was one."""
         with contextlib.suppress(psutil.Error):
-            found = [
-                child
-                for child in psutil.Process(self.pid).children()
-                if any("spawn_main" in word for word in child.cmdline())
-            ]
+            found = workers_of(self.pid)
             if found:
                 chance.choice(found).kill()
                 return True

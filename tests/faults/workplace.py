@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from mosaicd.crash_points import CrashPoint
 from tests import films
 from tests.daemon_process import DaemonProcess, wait_until
 from tests.libraries import PHOTOS, fill_library
@@ -31,13 +33,62 @@ FILM_SECONDS = 400
 _CLONE_NEWNS = 0x00020000
 
 
+class HoldingDaemon(DaemonProcess):
+    """A daemon whose workers stop at crash points, so that a test finds them there, however busy the machine is.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        super().__init__(folder, **settings)
+        self._plan = folder / "plan"
+        self._plan.mkdir()
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.faults.killed_at", str(self._plan), "--"]
+
+    def hold_at(self, *points: CrashPoint) -> None:
+        """Let the worker stop that is the next one to pass such a point."""
+        for point in points:
+            (self._plan / point).write_text("1 held worker")
+
+    def held_worker(self, *, other_than: int | None = None) -> psutil.Process:
+        """The worker that has stopped at a point, once it has."""
+        found: list[psutil.Process] = []
+
+        def is_held() -> bool:
+            found[:] = [
+                worker for worker in workers_of(self.pid)
+                if worker.pid != other_than and worker.status() == psutil.STATUS_STOPPED
+            ]  # fmt: skip
+            return bool(found)
+
+        wait_until(is_held, what=f"a worker being held: {self.lines()[-5:]}")
+        return found[0]
+
+
 def furnished(folder: Path, **settings: Any) -> DaemonProcess:
     """A daemon, not started, whose library has 150 tiles."""
     daemon = DaemonProcess(folder, **QUICK | settings)
+    give_tiles(daemon)
+    return daemon
+
+
+def furnished_to_be_held(folder: Path, **settings: Any) -> HoldingDaemon:
+    """The same, with workers that can be held."""
+    daemon = HoldingDaemon(folder, **QUICK | settings)
+    give_tiles(daemon)
+    return daemon
+
+
+def give_tiles(daemon: DaemonProcess) -> None:
+    """Give the default library 150 tiles."""
     database = new_database(daemon.database)
     fill_library(database, name="default", tiles=150)
     database.close()
-    return daemon
 
 
 def drop(daemon: DaemonProcess, files: Path, name: str) -> None:
@@ -63,21 +114,21 @@ def drop_film(daemon: DaemonProcess, name: str = "film.mp4", *, seconds: int = F
     arriving.rename(daemon.inbox / name)
 
 
-def worker_of(daemon: DaemonProcess, *, other_than: int | None = None) -> psutil.Process:
+def workers_of(daemon: int) -> list[psutil.Process]:
+    """The workers of a daemon that run just now."""
+    with contextlib.suppress(psutil.Error):
+        return [
+            child
+            for child in psutil.Process(daemon).children()
+            if any("spawn_main" in word for word in child.cmdline())
+        ]
+    return []
+
+
+def worker_of(daemon: DaemonProcess) -> psutil.Process:
     """The daemon's one worker process, once it runs."""
-    found: list[psutil.Process] = []
-
-    def runs() -> bool:
-        with contextlib.suppress(psutil.Error):
-            found[:] = [
-                child
-                for child in psutil.Process(daemon.pid).children()
-                if child.pid != other_than and any("spawn_main" in word for word in child.cmdline())
-            ]
-        return bool(found)
-
-    wait_until(runs, what="a worker")
-    (worker,) = found
+    wait_until(lambda: bool(workers_of(daemon.pid)), what="a worker")
+    (worker,) = workers_of(daemon.pid)
     return worker
 
 
