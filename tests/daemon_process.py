@@ -88,6 +88,13 @@ class DaemonProcess:
         assert self._process is not None
         return self._process.wait(seconds)
 
+    def wait_measured(self) -> int:
+        """Wait until it ends by itself; the most memory, in bytes, that it or one of its workers has ever held."""
+        assert self._process is not None
+        _, status, usage = os.wait4(self._process.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        return usage.ru_maxrss * 1024
+
     def environment(self) -> dict[str, str]:
         """A person's environment with an empty home."""
         kept = {

@@ -36,10 +36,20 @@ class Aftermath:
     """Files that belong to nothing: temporary ones, reports without images, reasons without originals."""
     rejected: list[str]
 
+    def flaws(self) -> list[str]:
+        """Everything but rejections, in words."""
+        return [
+            *(f"{path} is lost, or not done" for path in self.lost),
+            *(f"{path} is there or done more than once" for path in self.twice),
+            *(f"mosaic {mosaic} is not charged once for each cell" for mosaic in self.mischarged),
+            *([f"{self.doubled_tiles} tiles are there more than once"] if self.doubled_tiles else []),
+            *(f"{path} is torn" for path in self.torn),
+            *(f"{path} is left over, or missing" for path in self.left),
+        ]
+
     def require_flawless(self) -> None:
         """Fail if anything but rejections has been found."""
-        flaws = (self.lost, self.twice, self.mischarged, self.doubled_tiles, self.torn, self.left)
-        assert flaws == ([], [], [], 0, [], []), self
+        assert self.flaws() == []
 
 
 def aftermath(daemon: DaemonProcess, originals: list[str], photos: list[str], *, edge: int) -> Aftermath:

@@ -6,7 +6,6 @@ for mosaics and half for tiles. Exit code 1 if anything is not as it should be; 
 """
 
 import argparse
-import contextlib
 import itertools
 import json
 import os
@@ -20,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from mosaicd.jobs.limits import Limits
 from mosaicd.jobs.originals import reason_path
 from tests.daemon_process import DaemonProcess
 from tests.faults.broken_files import make_broken_files
@@ -29,15 +27,17 @@ from tests.faults.mutations import mutated
 from tests.faults.workplace import QUICK, furnished
 from tests.real_media import Origin, package
 
-SETTINGS = QUICK | {
+SETTINGS: dict[str, Any] = QUICK | {
     "cells_on_long_side": 12,
     "tile_edge_pixels": 8,
     "photo_wait_limit_seconds": 0,
     "stall_limit_seconds": 60,
     "job_limit_seconds": 300,
+    "worker_memory_limit_megabytes": 4096,
 }
+PROGRAM_MEGABYTES = 250
+"""Of a worker's memory, what is mapped from files and may be dropped at any time: program, libraries, the store."""
 MOST_ATTEMPTS = 2
-_SAMPLE_SECONDS = 0.2
 _SHORTEST_REASON = 20
 _FINE_EXIT_CODES = {0, 3, 4}
 _ENDS = {
@@ -86,8 +86,8 @@ class Findings:
         How many files were rejected or ignored for what; numbers are shown as N.
     complaints : list of str
         What is not as it should be.
-    peaks : dict
-        Peak resident memory of the daemon and of any worker, in megabytes.
+    peak_megabytes : float
+        The most memory that the daemon or any worker has held: what it took, and what of its program was in use.
     """
 
     seconds: float = 0.0
@@ -96,22 +96,32 @@ class Findings:
     deaths: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
-    peaks: dict[str, int] = field(default_factory=dict)
+    peak_megabytes: float = 0.0
 
 
-def feed(daemon: DaemonProcess) -> Findings:
-    """Let a daemon do what is in its inbox, and look at what came of each file; its name begins with its group."""
+def feed(
+    daemon: DaemonProcess, *, memory_megabytes: int = SETTINGS["worker_memory_limit_megabytes"]
+) -> Findings:
+    """Let a daemon do what is in its inbox, and look at what came of each file; its name begins with its group.
+
+    Parameters
+    ----------
+    daemon : DaemonProcess
+        Does not run.
+    memory_megabytes : int
+        `worker_memory_limit_megabytes` of its settings.
+    """
     names = {str(path.relative_to(daemon.inbox)) for path in daemon.inbox.rglob("*") if not path.is_dir()}
     findings = Findings()
     start = time.monotonic()
     daemon.start("--until-idle")
-    process = psutil.Process(daemon.pid)
-    while daemon.is_running:
-        _note_peaks(process, findings.peaks)
-        time.sleep(_SAMPLE_SECONDS)
+    findings.peak_megabytes = daemon.wait_measured() / 1e6
     findings.seconds = time.monotonic() - start
     if daemon.exit_code not in _FINE_EXIT_CODES:
         findings.complaints.append(f"the daemon ended with exit code {daemon.exit_code}")
+    limit = Limits(memory_megabytes=memory_megabytes, cpu_seconds=0).usable_megabytes + PROGRAM_MEGABYTES
+    if findings.peak_megabytes > limit:
+        findings.complaints.append(f"a process held {findings.peak_megabytes:.0f} MB, more than {limit}")
     _judge(daemon, names, findings)
     return findings
 
@@ -177,7 +187,7 @@ def report(findings: Findings) -> Iterator[str]:
         done, rejected, ignored = (findings.ends[group, end] for end in ("done", "rejected", "ignored"))
         yield f"{group:8} {done:6} {rejected:9} {ignored:8} {findings.deaths[group]:7}"
     yield f"attempts: {dict(sorted(findings.attempts.items()))}"
-    yield f"peak resident MB: {findings.peaks}; {findings.seconds:.0f} s"
+    yield f"peak resident MB: {findings.peak_megabytes:.0f}; {findings.seconds:.0f} s"
     yield from (f"{count:5} x {reason}" for reason, count in findings.reasons.most_common())
     yield from (f"COMPLAINT: {complaint}" for complaint in findings.complaints)
 
@@ -222,17 +232,6 @@ def _complaints_of_reason(daemon: DaemonProcess, line: dict[str, Any]) -> Iterat
     written = reason_path(daemon.rejected / name)
     if line["event"] == "job_rejected" and (not written.exists() or written.read_text() != f"{reason}\n"):
         yield f"{name}: no reason stands beside it"
-
-
-def _note_peaks(daemon: psutil.Process, peaks: dict[str, int]) -> None:
-    with contextlib.suppress(psutil.Error, OSError):
-        family = {"daemon": [daemon], "worker": daemon.children()}
-        for role, processes in family.items():
-            for process in processes:
-                status = Path(f"/proc/{process.pid}/status").read_text()
-                peak = re.search(r"VmHWM:\s+(\d+)", status)
-                if peak is not None:
-                    peaks[role] = max(peaks.get(role, 0), int(peak[1]) // 1000)
 
 
 def main() -> None:

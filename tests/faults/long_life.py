@@ -3,6 +3,7 @@
 ``python -m tests.faults.long_life --jobs 2000 --folder DIR`` drops photos, films, photos for tiles and broken
 files, round by round, and looks at the daemon after each round, when it is at rest. As many films go out of use as
 come, so that the library stays the size it is; what grows is only what is kept: the database and the folders.
+Exit code 1 if anything else does; the complaints say what.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import json
 import os
 import signal
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -33,7 +35,9 @@ _PICTURES = ("coffee.png", "chelsea.png", "rocket.jpg", "astronaut.png")
 _CODECS = (("mp4", "libx264"), ("webm", "libvpx-vp9"), ("mkv", "libx265"), ("mov", "mpeg4"))
 _FILM_SECONDS = 12
 _FILMS_IN_USE = 20
-_ROUND_SECONDS = 300.0
+_ROUND_SECONDS = 900.0
+_LOG_OF_CHANGES_LIMIT = 8 * 2**20
+_MOST_GROWTH = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,10 +237,40 @@ def table(looks: Sequence[Look]) -> str:
     return "\n".join(rows)
 
 
+def complaints(looks: Sequence[Look], *, most_growth: float) -> Iterator[str]:
+    """What has grown that must not, from the second quarter on: before it, not everything has been loaded.
+
+    Parameters
+    ----------
+    looks : sequence of Look
+    most_growth : float
+        Mean memory in the last quarter, as a share of that in the second, may be so much more than 1.
+    """
+    _, second, third, last = quarters(looks)
+    for name in (DAEMON, SPLICE, MOSAIC):
+        settled = [look.processes[name] for look in (*second, *third, *last)]
+        for fact in ("own", "resident"):
+            before, after = (
+                statistics.fmean(getattr(look.processes[name], fact) for look in part)
+                for part in (second, last)
+            )
+            if after > (1 + most_growth) * before:
+                yield f"{name}: {fact} memory has grown from {before:.1f} to {after:.1f} MB"
+        for fact in ("process", "descriptors", "threads"):
+            values = sorted({getattr(memory, fact) for memory in settled})
+            if len(values) > 1:
+                yield f"{name}: {fact} is not the same all the time: {values}"
+    if any(look.files_in_staging for look in looks):
+        yield "files are left in staging"
+    most = max(look.log_of_changes_bytes for look in looks)
+    if most > _LOG_OF_CHANGES_LIMIT:
+        yield f"the write-ahead log has grown to {most / 2**20:.1f} MB"
+
+
 def main() -> None:
     """Live, print a line after each round, and the table at the end."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=2000)
+    parser.add_argument("--jobs", type=int, default=2000, help="80 or more: four rounds")
     parser.add_argument("--folder", type=Path, required=True, help="not there yet, or empty")
     options = parser.parse_args()
     life = Life(options.folder)
@@ -251,6 +285,9 @@ def main() -> None:
         code = daemon.terminate()
     deaths = len(daemon.events("worker_died"))
     print(f"{table(looks)}\nworkers died: {deaths}; ended with exit code {code}")
+    found = list(complaints(looks, most_growth=_MOST_GROWTH))
+    print("\n".join(f"COMPLAINT: {complaint}" for complaint in found) or "nothing has grown")
+    sys.exit(bool(found or deaths or code))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from tests.faults.long_life import DAEMON, MOSAIC, SPLICE, Life, table
+import pytest
+
+from tests.faults.long_life import DAEMON, MOSAIC, SPLICE, Life, Look, Memory, complaints, table
 
 
 def test_sixty_jobs_leave_nothing_open_and_no_memory_taken(tmp_path: Path) -> None:
@@ -15,13 +17,36 @@ def test_sixty_jobs_leave_nothing_open_and_no_memory_taken(tmp_path: Path) -> No
     assert len(daemon.events("mosaic_published")) == 30
     assert len(daemon.events("source_spliced")) == 27
     assert len(daemon.events("job_rejected")) == 3
-    # Only in the second round has everything been loaded.
-    first, last = looks[1].processes, looks[-1].processes
-    for name in (DAEMON, SPLICE, MOSAIC):
-        assert last[name].process == first[name].process
-        assert last[name].descriptors == first[name].descriptors
-        assert last[name].threads == first[name].threads
-        assert last[name].own <= 1.3 * first[name].own, name
-    assert all(look.files_in_staging == 0 for look in looks)
-    assert all(look.log_of_changes_bytes < 8 * 2**20 for look in looks)
+    # In so few jobs, memory has not settled: a leak of a picture or of a film with each job shows all the same.
+    assert list(complaints(looks, most_growth=0.5)) == []
     assert "mosaicd-splice threads" in table([*looks, looks[-1]])
+
+
+def look(*, own: float = 100.0, descriptors: int = 20, process: int = 1, left: int = 0, log: int = 0) -> Look:
+    memory = Memory(
+        process=process, own=own, proportional=own, resident=200.0, descriptors=descriptors, threads=3
+    )
+    return Look(
+        jobs=20,
+        seconds=1.0,
+        daemon_seconds=0.1,
+        mosaic_seconds=1.0,
+        log_of_changes_bytes=log,
+        files_in_staging=left,
+        processes=dict.fromkeys((DAEMON, SPLICE, MOSAIC), memory),
+    )
+
+
+@pytest.mark.parametrize(
+    ("last", "what"),
+    [
+        (look(own=106.0), "own memory has grown from 100.0 to 106.0 MB"),
+        (look(descriptors=21), "descriptors is not the same all the time"),
+        (look(process=2), "process is not the same all the time"),
+        (look(left=1), "files are left in staging"),
+        (look(log=2**24), "the write-ahead log has grown to 16.0 MB"),
+    ],
+)
+def test_what_grows_is_complained_of(last: Look, what: str) -> None:
+    assert list(complaints([look(own=50.0), look(), look(), look()], most_growth=0.05)) == []
+    assert what in " ".join(complaints([look(), look(), look(), last], most_growth=0.05))
