@@ -82,7 +82,8 @@ class Findings:
         self.messages[kind] += 1
         self.examples.setdefault(kind, line)
         plain = re.sub(r"not '.*?'( \(set| in \[|$)|not \{.*|/\S*", "", line)
-        if "\n" in line or len(line) > _LONGEST_LINE or _NOT_FOR_PEOPLE.search(plain):
+        is_plain = line == one_line(line)
+        if not is_plain or len(line) > _LONGEST_LINE or _NOT_FOR_PEOPLE.search(plain):
             self.complaints.append(f"not a line for people: {line[:2000]!r}")
 
 
@@ -173,7 +174,7 @@ class Fuzzer:
         try:
             settings = load_settings(flags, config=self._file)
         except SettingsError as error:
-            self.findings.hear(one_line(str(error)))
+            self.findings.hear(str(error))
             return
         for library in ("default", *settings.library):
             settings.appearance(library)
@@ -189,7 +190,7 @@ class Fuzzer:
         try:
             appearance_over(Appearance(), self._file)
         except ValueError as error:
-            self.findings.hear(one_line(str(error)))
+            self.findings.hear(str(error))
 
     # ---- Names
 

@@ -1,12 +1,14 @@
 """A storm: thousands of small photos for tiles from several writers at once, and photos for mosaics besides.
 
 Run as ``python -m tests.faults.storm --tiles 30000 --writers 8 --photos 300 --folder DIR [--blind]``; with
-``--blind`` the daemon hears of no event, and has its rescans alone.
+``--blind`` the daemon hears of no event, and has its rescans alone. Exit code 1 if anything is not as it should be;
+the complaints say what.
 """
 
 import argparse
 import hashlib
 import io
+import math
 import multiprocessing
 import os
 import shutil
@@ -16,7 +18,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,9 +34,36 @@ from tests.stores import new_database
 
 WARM = "warm"
 WATCHDOG_SECONDS = 1.5
+SERVICE_WATCHDOG_SECONDS = 60.0
+"""WatchdogSec of the units: after so long without a sign of life, systemd ends the daemon."""
+ADMITTED_AT_ONCE = 500
 _PICTURES = ("coffee.png", "chelsea.png", "astronaut.png")
 _FOLDERS = ("tiles", "tiles/at once", "second/tiles", "second/tiles/at once")
+_ENDS = {"source_spliced", "mosaic_published", "job_rejected"}
 _LIBRARIES = ("default", "default", "second", "second")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rescans:
+    """What the daemon's rescans were good for, by its log.
+
+    Attributes
+    ----------
+    missed : int
+        How many files the first of them that began after the last file was written did not find.
+    until_admitted : int
+        How many came after the last file was written, until the last file was admitted.
+    needed : int
+        More than so many cannot come until then if the first whole one finds all: one that may have begun before,
+        that one, one until all has settled, and one for each portion that is admitted at once.
+    seconds_until_admitted : float
+        From the end of that first whole one until the last file was admitted.
+    """
+
+    missed: int
+    until_admitted: int
+    needed: int
+    seconds_until_admitted: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +73,7 @@ class Result:
     lost: int
     done_twice: int
     rejected: int
+    rescans: Rescans | None
     seconds_until_written: float
     seconds_until_admitted: float
     seconds_until_warm_mosaics: float
@@ -51,6 +82,49 @@ class Result:
     cpu_seconds_of_parent: float
     peak_megabytes_of_parent: float
     seconds_between_steps: float
+
+    def complaints(self) -> list[str]:
+        """What is not as it should be."""
+        counts = {"lost": self.lost, "done twice": self.done_twice, "rejected": self.rejected}
+        found = [f"{count} files are {what}" for what, count in counts.items() if count]
+        if not 0 < self.seconds_between_steps < SERVICE_WATCHDOG_SECONDS:
+            found.append(f"{self.seconds_between_steps:.1f} s without a sign of life")
+        if self.rescans is not None and self.rescans.missed:
+            found.append(f"{self.rescans.missed} files were not found by the first rescan after them")
+        if self.rescans is not None and self.rescans.until_admitted > self.rescans.needed:
+            found.append(f"it took {self.rescans.until_admitted} rescans to admit all")
+        return found
+
+
+def rescans(lines: list[dict[str, Any]], *, files: int, written_at: float) -> Rescans:
+    """Find out what rescans were good for.
+
+    Parameters
+    ----------
+    lines : list of dict
+        The log.
+    files : int
+        How many were written.
+    written_at : float
+        When the last of them was written at the latest, in seconds since 1970.
+    """
+
+    def moment(line: dict[str, Any]) -> float:
+        return datetime.fromisoformat(line["timestamp"]).timestamp()
+
+    scans = [number for number, line in enumerate(lines) if line["event"] == "inbox_scanned"]
+    already_there = lines[scans[0]]["files"]
+    later = [number for number in scans if moment(lines[number]) > written_at]
+    last_admitted = max(number for number, line in enumerate(lines) if line["event"] == "job_admitted")
+    whole = later[1] if len(later) > 1 else last_admitted
+    ended = sum(line["event"] in _ENDS for line in lines[:whole])
+    found = ended + lines[whole]["files"] - already_there if len(later) > 1 else files
+    return Rescans(
+        missed=files - found,
+        until_admitted=sum(number < last_admitted for number in later),
+        needed=3 + math.ceil(files / ADMITTED_AT_ONCE),
+        seconds_until_admitted=max(0.0, moment(lines[last_admitted]) - moment(lines[whole])),
+    )
 
 
 class StormedDaemon(DaemonProcess):
@@ -65,7 +139,8 @@ class StormedDaemon(DaemonProcess):
 
     def __init__(self, folder: Path, *, module: str, **settings: Any) -> None:
         super().__init__(folder, **QUICK | settings)
-        self.seconds_between_steps = 0.0
+        self._longest_silence = 0.0
+        self._last_sign = time.monotonic()
         self._module = module
         self._address = f"mosaicd-storm-{os.getpid()}-{id(self)}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -76,11 +151,17 @@ class StormedDaemon(DaemonProcess):
     def command(self) -> list[str]:
         return [sys.executable, "-m", self._module]
 
+    @property
+    def seconds_between_steps(self) -> float:
+        """The longest time without a sign of life so far, from the start on."""
+        return max(self._longest_silence, time.monotonic() - self._last_sign)
+
     def environment(self) -> dict[str, str]:
         microseconds = str(int(WATCHDOG_SECONDS * 1e6))
         return super().environment() | {"NOTIFY_SOCKET": f"@{self._address}", "WATCHDOG_USEC": microseconds}
 
     def __enter__(self) -> Self:
+        self._last_sign = time.monotonic()
         self._listener.start()
         return super().__enter__()
 
@@ -91,13 +172,10 @@ class StormedDaemon(DaemonProcess):
         self._socket.close()
 
     def _listen(self) -> None:
-        last = None
         while message := self._socket.recv(65_536):
             if message == b"WATCHDOG=1":
-                now = time.monotonic()
-                if last is not None:
-                    self.seconds_between_steps = max(self.seconds_between_steps, now - last)
-                last = now
+                self._longest_silence = self.seconds_between_steps
+                self._last_sign = time.monotonic()
 
 
 def square(number: int) -> bytes:
@@ -159,7 +237,7 @@ class Storm:
         self._tiles, self._writers, self._photos = tiles, writers, photos
         self._start = time.monotonic()
 
-    def rage(self, *, patience_seconds: float) -> Result:
+    def rage(self, *, is_blind: bool, patience_seconds: float) -> Result:
         """Drop all files, wait until they are done, and find out whether they are."""
         context = multiprocessing.get_context("spawn")
         writers = [
@@ -178,7 +256,8 @@ class Storm:
             arriving.rename(target)
         for writer in writers:
             writer.join()
-        seconds_until_written = self._seconds()
+            assert writer.exitcode == 0
+        written_at, seconds_until_written = time.time(), self._seconds()
         total = self._tiles + self._photos
         self._wait(lambda: self._jobs("1") >= total, patience_seconds, "all files being admitted")
         seconds_until_admitted = self._seconds()
@@ -196,6 +275,7 @@ class Storm:
             lost=self._lost(),
             done_twice=self._done_twice(),
             rejected=self._jobs("state = 'rejected'"),
+            rescans=rescans(self._daemon.lines(), files=total, written_at=written_at) if is_blind else None,
             seconds_until_written=seconds_until_written,
             seconds_until_admitted=seconds_until_admitted,
             seconds_until_warm_mosaics=seconds_until_warm,
@@ -283,14 +363,20 @@ def run(
 ) -> Result:
     """Let a storm rage in an empty folder."""
     module = "tests.faults.blind_daemon" if is_blind else "mosaicd"
-    daemon = StormedDaemon(folder, module=module, rescan_seconds=5 if is_blind else 60, settle_seconds=1)
+    daemon = StormedDaemon(
+        folder,
+        module=module,
+        rescan_seconds=5 if is_blind else 60,
+        settle_seconds=1,
+        log_level="debug" if is_blind else "info",
+    )
     database = new_database(daemon.database)
     fill_library(database, name=WARM, tiles=150)
     database.close()
     with daemon:
         daemon.wait_for("daemon_ready")
         result = Storm(daemon, tiles=tiles, writers=writers, photos=photos).rage(
-            patience_seconds=patience_seconds
+            is_blind=is_blind, patience_seconds=patience_seconds
         )
         daemon.terminate()
     return result
@@ -315,9 +401,14 @@ def main() -> None:
         is_blind=given.blind,
         patience_seconds=given.patience_seconds,
     )
-    for field in fields(result):
-        print(f"{field.name}: {getattr(result, field.name):,.10g}")
-    sys.exit(bool(result.lost or result.done_twice or result.rejected))
+    facts = asdict(result)
+    for name, value in (facts | (facts.pop("rescans") or {})).items():
+        print(f"{name}: {value:,.10g}")
+    complaints = result.complaints()
+    print(
+        "\n".join(f"COMPLAINT: {complaint}" for complaint in complaints) or "nothing lost, nothing done twice"
+    )
+    sys.exit(bool(complaints))
 
 
 if __name__ == "__main__":

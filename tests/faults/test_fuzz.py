@@ -19,7 +19,14 @@ def test_whatever_people_write_leads_to_one_plain_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["ValueError: x", "it is not TOML: 'utf-8' codec can't decode", "two\nlines", "x" * 900]
+    "line",
+    [
+        "ValueError: x",
+        "it is not TOML: 'utf-8' codec can't decode",
+        "two\nlines",
+        "a \x1b[31mred word",
+        "x" * 900,
+    ],
 )
 def test_line_that_is_not_for_people_is_complained_of(tmp_path: Path, line: str) -> None:
     with home(tmp_path):

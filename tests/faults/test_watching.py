@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -145,4 +146,22 @@ def test_files_are_taken_by_looking_where_nothing_tells_of_them(tmp_path: Path) 
 @pytest.mark.parametrize("is_blind", [False, True], ids=["told", "blind"])
 def test_storm_loses_nothing_and_does_nothing_twice(tmp_path: Path, is_blind: bool) -> None:  # noqa: FBT001
     result = storm.run(tmp_path, tiles=60, writers=4, photos=4, is_blind=is_blind, patience_seconds=300)
-    assert (result.lost, result.done_twice, result.rejected) == (0, 0, 0)
+    assert result.complaints() == []
+    assert (result.rescans is not None) == is_blind
+
+
+def scan(files: int, second: int) -> dict[str, Any]:
+    return {"event": "inbox_scanned", "files": files, "timestamp": f"2026-01-01T00:00:{second:02}Z"}
+
+
+@pytest.mark.parametrize(("found", "scans", "missed"), [(2, 1, 0), (1, 1, 1), (2, 5, 0)])
+def test_files_that_more_than_one_rescan_was_needed_for_are_complained_of(
+    found: int, scans: int, missed: int
+) -> None:
+    admitted = {"event": "job_admitted", "timestamp": "2026-01-01T00:00:50Z"}
+    done = {"event": "source_spliced", "timestamp": "2026-01-01T00:00:02Z"}
+    lines = [scan(1, 0), done, scan(9, 11), *(scan(found + 1, 16) for _ in range(scans)), admitted]
+    written_at = datetime(2026, 1, 1, 0, 0, 10, tzinfo=UTC).timestamp()
+    judged = storm.rescans(lines, files=3, written_at=written_at)
+    assert (judged.missed, judged.until_admitted) == (missed, scans + 1)
+    assert (judged.until_admitted > judged.needed) == (scans == 5)
