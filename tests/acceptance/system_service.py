@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import psutil
 from PIL import Image
 
 from tests.acceptance.systemd_sandbox import FILM, SETTINGS, Sandbox, Service
@@ -43,19 +42,6 @@ def drop(sandbox: Sandbox, source: str, target: str | None = None) -> None:
     place = f"{ROOT}/inbox/{target or source}"
     copy = 'umask 022; mkdir -p "${2%/*}"; cp "$1" "$2"'
     sandbox.run_as_person("sh", "-ec", copy, "drop", f"{sandbox.share_inside}/{source}", place)
-
-
-def worker(sandbox: Sandbox, name: str) -> psutil.Process | None:
-    """A worker of the daemon by the name that it shows, as seen from here; None if it does not run."""
-    group = sandbox.path("/sys/fs/cgroup/system.slice/mosaicd.service/cgroup.procs")
-    for number in group.read_text().split():
-        try:
-            process = psutil.Process(int(number))
-            if process.name() == name:
-                return process
-        except psutil.NoSuchProcess:
-            continue
-    return None
 
 
 def journal(sandbox: Sandbox) -> list[str]:

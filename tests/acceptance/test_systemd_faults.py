@@ -4,34 +4,13 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 
-from tests.acceptance.system_service import (
-    CONFIG,
-    ROOT,
-    STATE,
-    UNIT,
-    drop,
-    fill_library,
-    journal,
-    mosaic,
-    start,
-    system_unit,
-    worker,
-)
-from tests.acceptance.systemd_sandbox import PHOTO, SETTINGS, Sandbox, Service, booted
-from tests.films import encode, pan
+from tests.acceptance.system_service import CONFIG, STATE, UNIT, journal, system_unit
+from tests.acceptance.systemd_sandbox import SETTINGS, Sandbox, Service, booted
 
-FILM_SECONDS = 1500
-# Mosaics that take a moment, so that there is time to kill over them; and a hung worker is not waited for for long.
-SLOW = SETTINGS.replace("tile_edge_pixels = 8", "tile_edge_pixels = 200") + (
-    "stall_limit_seconds = 5\nattempts_limit = 9\n"
-)
 DROP_IN = f"{UNIT}.d/test.conf"
-WORKS = {"mosaicd-splice": "splicing ", "mosaicd-mosaic": "making a mosaic of "}
 
 
 @pytest.fixture(scope="module")
@@ -46,114 +25,12 @@ def unit(sandbox: Sandbox) -> Service:
 
 
 @pytest.fixture
-def service(sandbox: Sandbox, unit: Service) -> Service:
-    """The unit at work, with a library."""
-    start(sandbox, unit, settings=SLOW)
-    fill_library(sandbox, unit)
-    return unit
-
-
-@pytest.fixture
 def stopped(unit: Service) -> Iterator[Service]:
     """The unit, stopped, and free of what a failed start has left."""
     unit.systemctl("stop", "mosaicd")
     yield unit
     unit.systemctl("stop", "mosaicd")
     unit.systemctl("reset-failed", "mosaicd")
-
-
-def drop_film(sandbox: Sandbox, name: str) -> None:
-    """Drop a film that takes a while; each is another one."""
-    pictures = ("coffee", "chelsea", "rocket", "astronaut")
-    picture = pictures[len(list(sandbox.share.glob("*.mp4"))) % len(pictures)]
-    encode(sandbox.share / name, pan(picture, FILM_SECONDS), rate=1)
-    drop(sandbox, name)
-
-
-def worker_at_work(sandbox: Sandbox, service: Service, name: str) -> psutil.Process:
-    """A worker in the middle of its job."""
-
-    def is_in_the_middle() -> bool:
-        status = service.show("StatusText")
-        return WORKS[name] in status and "(0%)" not in status and worker(sandbox, name) is not None
-
-    service.wait_for(is_in_the_middle, f"{name} is at work")
-    found = worker(sandbox, name)
-    assert found is not None
-    return found
-
-
-def events_of(service: Service, file: str) -> list[str]:
-    """What the log tells of a file, in order, and of workers that died over it."""
-    found = [json.loads(entry["MESSAGE"]) for entry in service.entries() if entry["MESSAGE"].startswith("{")]
-    jobs = {event["job"] for event in found if event.get("file") == file}
-    return [event["event"] for event in found if event.get("job") in jobs and event["event"] != "job_waiting"]
-
-
-def kept(service: Service, file: str) -> dict[str, Any]:
-    """What the log says of a film in the end."""
-    service.wait_for(lambda: service.events("source_spliced", file=file), f"{file} is spliced after all")
-    (spliced,) = service.events("source_spliced", file=file)
-    return spliced
-
-
-def test_daemon_killed_in_the_middle_of_a_film_is_started_again_and_goes_on(
-    sandbox: Sandbox, service: Service
-) -> None:
-    process = service.main_process
-    drop_film(sandbox, "daemon.mp4")
-    worker_at_work(sandbox, service, "mosaicd-splice")
-    sandbox.run("kill", "-KILL", str(process))
-    assert kept(service, "daemon.mp4")["sampled_frames"] == FILM_SECONDS
-    assert service.main_process not in {0, process}
-    assert events_of(service, "daemon.mp4") == [
-        "job_admitted", "job_started", "job_recovered", "job_started", "source_spliced"
-    ]  # fmt: skip
-    assert {event["attempt"] for event in service.events("job_started", file="daemon.mp4")} == {1}
-    said = journal(sandbox)
-    assert "mosaicd.service: Main process exited, code=killed, status=9/KILL" in said
-    assert "mosaicd.service: Scheduled restart job, restart counter is at 1." in said
-    assert sandbox.path(f"{ROOT}/archive/daemon.mp4").exists()
-
-
-@pytest.mark.parametrize(
-    ("number", "why"),
-    [
-        ("KILL", "the worker process was killed, as happens when the machine runs out of memory"),
-        ("STOP", "no progress in 5 s (setting stall_limit_seconds)"),
-    ],
-)
-def test_splice_worker_that_dies_or_hangs_costs_an_attempt_and_nothing_else(
-    sandbox: Sandbox, service: Service, number: str, why: str
-) -> None:
-    process, film = service.main_process, f"{number}.mp4"
-    drop_film(sandbox, film)
-    victim = worker_at_work(sandbox, service, "mosaicd-splice")
-    (victim.kill if number == "KILL" else victim.suspend)()
-    assert kept(service, film)["sampled_frames"] == FILM_SECONDS
-    assert events_of(service, film) == [
-        "job_admitted", "job_started", "worker_died", "job_started", "source_spliced"
-    ]  # fmt: skip
-    (died,) = service.events("worker_died", why=why, worker="splice")
-    assert died["PRIORITY"] == "3"
-    assert service.main_process == process
-    assert not victim.is_running()
-
-
-def test_mosaic_worker_that_is_killed_costs_an_attempt_and_one_mosaic_is_published(
-    sandbox: Sandbox, service: Service
-) -> None:
-    process = service.main_process
-    drop(sandbox, PHOTO, "killed.jpg")
-    worker_at_work(sandbox, service, "mosaicd-mosaic").kill()
-    service.wait_for(lambda: service.events("mosaic_published", file="killed.jpg"), "there is a mosaic")
-    assert events_of(service, "killed.jpg") == [
-        "job_admitted", "job_started", "worker_died", "job_started", "mosaic_published"
-    ]  # fmt: skip
-    assert service.events("worker_died", worker="mosaic")[-1]["PRIORITY"] == "3"
-    assert service.main_process == process
-    assert mosaic(sandbox, "killed").exists()
-    assert not mosaic(sandbox, "killed (2)").exists()
 
 
 def test_damaged_database_is_said_in_the_status_and_not_started_with_again(

@@ -29,7 +29,6 @@ from tests.acceptance.systemd_sandbox import (
     Service,
     booted,
 )
-from tests.films import encode, pan
 from tests.recipes import log_recipes
 
 
@@ -174,48 +173,6 @@ def test_reload_of_broken_settings_leaves_the_daemon_at_work(sandbox: Sandbox, s
     assert CONFIG in refused["why"]
     service.wait_for(lambda: service.show("ActiveState") == "active", "the reload is over")
     assert service.main_process == process
-
-
-@pytest.mark.usefixtures("library")
-def test_stop_in_the_middle_of_a_film_is_quick_and_loses_nothing(sandbox: Sandbox, service: Service) -> None:
-    encode(sandbox.share / "long.mp4", pan("coffee", 1000), rate=1)
-    drop(sandbox, "long.mp4")
-    service.wait_for(lambda: "splicing long.mp4" in service.show("StatusText"), "the film is being spliced")
-    assert service.systemctl("stop", "mosaicd").returncode == 0
-    assert service.show("Result") == "success"
-    assert service.show("ExecMainStatus") == "0"
-    took = int(service.show("InactiveEnterTimestampMonotonic")) - int(
-        service.show("ActiveExitTimestampMonotonic")
-    )
-    assert took < 5e6
-    assert not list(sandbox.path("/sys/fs/cgroup/system.slice/mosaicd.service").glob("cgroup.procs"))
-    assert service.events("job_interrupted", file="long.mp4")
-    assert service.events("daemon_stopped")
-    service.systemctl("start", "mosaicd")
-    service.wait_for(
-        lambda: service.events("source_spliced", file="long.mp4"), "the film is spliced after all"
-    )
-
-
-@pytest.fixture
-def impatient(sandbox: Sandbox, service: Service) -> Iterator[Service]:
-    """The unit, started, with a watchdog that does not wait for long."""
-    drop_in = "/run/systemd/system/mosaicd.service.d/watchdog.conf"
-    sandbox.write(drop_in, "[Service]\nWatchdogSec=2s\n")
-    service.systemctl("daemon-reload")
-    service.systemctl("restart", "mosaicd")
-    yield service
-    sandbox.path(drop_in).unlink()
-    service.systemctl("daemon-reload")
-    service.systemctl("restart", "mosaicd")
-
-
-def test_daemon_that_hangs_is_started_again(sandbox: Sandbox, impatient: Service) -> None:
-    process, ready = impatient.main_process, len(impatient.events("daemon_ready"))
-    sandbox.run("kill", "-STOP", str(process))
-    impatient.wait_for(lambda: len(impatient.events("daemon_ready")) > ready, "the daemon is ready again")
-    assert impatient.main_process not in {0, process}
-    assert any("Watchdog timeout" in entry["MESSAGE"] for entry in sandbox.journal("-umosaicd.service"))
 
 
 def test_daemon_with_broken_settings_is_not_started_again(sandbox: Sandbox, unit: Service) -> None:

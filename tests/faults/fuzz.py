@@ -25,8 +25,10 @@ from typing import Any
 
 import structlog
 
+from mosaicd.bookkeeper import Bookkeeper
 from mosaicd.errors import SettingsError
-from mosaicd.intake.names import is_appearance_file, is_conflict_copy, is_ignored, place_of
+from mosaicd.intake.admission import Admission
+from mosaicd.intake.names import APPEARANCE_FILE, is_appearance_file, is_conflict_copy, is_ignored, place_of
 from mosaicd.jobs.originals import reason_path, write_reason
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.logs import LogFormat, LogLevel, configure_logs
@@ -34,6 +36,7 @@ from mosaicd.media.files import NAME_BYTES_LIMIT, Signature, numbered, shortened
 from mosaicd.media.outbox import stems
 from mosaicd.pipelines.appearance import Appearance, appearance_over
 from mosaicd.plain_text import one_line, printable
+from mosaicd.premises import Premises
 from mosaicd.settings import Settings
 from mosaicd.settings_reading import load_settings
 from mosaicd.store.models import JobKind, JobState
@@ -147,6 +150,10 @@ class Fuzzer:
             )
             queue.claim(ticket, now=3.0)
             queue.end(ticket.job_id, JobState.REJECTED, now=4.0, explanation="it ends too soon")
+        settings = load_settings({})
+        admission = Admission(settings.folders.inbox, queue)
+        self._books = Bookkeeper(settings, database, queue, admission, Premises(settings, database))
+        self._rejected, self._ticket = settings.folders.rejected, ticket
         database.close()
 
     # ---- Settings
@@ -182,15 +189,25 @@ class Fuzzer:
         assert settings.database_path.is_absolute()
 
     def _appearance_file(self, random: Random) -> None:
+        names = [
+            *random.sample(sorted(Appearance.model_fields), 5),
+            *([odd_name(random)] * (random.random() < 0.2)),
+        ]
         known = "".join(
-            f"{name} = {odd_toml(random) if random.random() < 0.1 else json.dumps(self._values[name])}\n"
-            for name in random.sample(sorted(Appearance.model_fields), 5)
+            f"{json.dumps(name, ensure_ascii=False)} = "
+            + (odd_toml(random) if random.random() < 0.1 else json.dumps(self._values.get(name, 1)))
+            + "\n"
+            for name in names
         ).encode("utf-8", "surrogatepass")
-        self._file.write_bytes(mutated(known, random))
+        self._file.write_bytes(mutated(known, random) if random.random() < 0.9 else known)
         try:
             appearance_over(Appearance(), self._file)
         except ValueError as error:
-            self.findings.hear(str(error))
+            with captured():
+                self._books._complain_of_appearance(self._ticket, str(error))
+            complaint = reason_path(self._rejected / APPEARANCE_FILE)
+            self.findings.hear(complaint.read_text("utf-8").removesuffix("\n").split(" was passed over: ")[1])
+            complaint.unlink()
 
     # ---- Names
 

@@ -39,6 +39,7 @@ SERVICE_WATCHDOG_SECONDS = 60.0
 ADMITTED_AT_ONCE = 500
 _PICTURES = ("coffee.png", "chelsea.png", "astronaut.png")
 _FOLDERS = ("tiles", "tiles/at once", "second/tiles", "second/tiles/at once")
+_WORKERS = 2
 _ENDS = {"source_spliced", "mosaic_published", "job_rejected"}
 _LIBRARIES = ("default", "default", "second", "second")
 
@@ -50,7 +51,8 @@ class Rescans:
     Attributes
     ----------
     missed : int
-        How many files the first of them that began after the last file was written did not find.
+        How many files the first of them that began after the last file was written did not find, besides those
+        that each worker may have had on its way to the archive.
     until_admitted : int
         How many came after the last file was written, until the last file was admitted.
     needed : int
@@ -120,7 +122,7 @@ def rescans(lines: list[dict[str, Any]], *, files: int, written_at: float) -> Re
     ended = sum(line["event"] in _ENDS for line in lines[:whole])
     found = ended + lines[whole]["files"] - already_there if len(later) > 1 else files
     return Rescans(
-        missed=files - found,
+        missed=max(0, files - found - _WORKERS),
         until_admitted=sum(number < last_admitted for number in later),
         needed=3 + math.ceil(files / ADMITTED_AT_ONCE),
         seconds_until_admitted=max(0.0, moment(lines[last_admitted]) - moment(lines[whole])),
@@ -375,6 +377,8 @@ def run(
     database.close()
     with daemon:
         daemon.wait_for("daemon_ready")
+        if is_blind:
+            daemon.wait_for("inbox_scanned")
         result = Storm(daemon, tiles=tiles, writers=writers, photos=photos).rage(
             is_blind=is_blind, patience_seconds=patience_seconds
         )

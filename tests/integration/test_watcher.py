@@ -181,6 +181,7 @@ def test_system_that_cannot_watch_is_said_once_and_asked_again(
             assert not listener.watcher.is_watching
     assert [event["event"] for event in said] == ["watching_unavailable"]
     assert said[0]["error"] == "inotify watch limit reached"
+    assert said[0]["remedy"] == "raise fs.inotify.max_user_watches and max_user_instances"
     assert threading.active_count() == before
     listener.watcher.ensure_watching()
     assert listener.watcher.is_watching
