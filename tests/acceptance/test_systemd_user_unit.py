@@ -38,6 +38,7 @@ def service(unit: Service) -> Service:
     return unit
 
 
+@pytest.mark.usefixtures("unit")
 def test_user_unit_is_verified_without_complaint(sandbox: Sandbox) -> None:
     done = sandbox.run_as_person("systemd-analyze", "--user", "verify", UNIT)
     assert (done.stdout, done.stderr) == ("", "")

@@ -8,6 +8,7 @@ the complaints say what.
 import argparse
 import hashlib
 import io
+import itertools
 import math
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -58,14 +60,14 @@ class Rescans:
     needed : int
         More than so many cannot come until then if the first whole one finds all: one that may have begun before,
         that one, one until all has settled, and one for each portion that is admitted at once.
-    seconds_until_admitted : float
+    seconds_to_admit : float
         From the end of that first whole one until the last file was admitted.
     """
 
     missed: int
     until_admitted: int
     needed: int
-    seconds_until_admitted: float
+    seconds_to_admit: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +127,7 @@ def rescans(lines: list[dict[str, Any]], *, files: int, written_at: float) -> Re
         missed=max(0, files - found - _WORKERS),
         until_admitted=sum(number < last_admitted for number in later),
         needed=3 + math.ceil(files / ADMITTED_AT_ONCE),
-        seconds_until_admitted=max(0.0, moment(lines[last_admitted]) - moment(lines[whole])),
+        seconds_to_admit=max(0.0, moment(lines[last_admitted]) - moment(lines[whole])),
     )
 
 
@@ -199,8 +201,8 @@ def photo_path(number: int) -> str:
     return f"{WARM}/photo {number}.jpg" if number % 2 else f"photo {number}.jpg"
 
 
-def write_squares(inbox: Path, numbers: range) -> None:
-    """Drop squares as one of the writers: some bit by bit, some at once."""
+def write_squares(inbox: Path, numbers: range) -> float:
+    """Drop squares as one of the writers: some bit by bit, some at once; when the last was there, since 1970."""
     for number in numbers:
         path, content = inbox / square_path(number), square(number)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -212,6 +214,7 @@ def write_squares(inbox: Path, numbers: range) -> None:
         with path.open("wb", buffering=0) as file:
             file.write(content[:100])
             file.write(content[100:])
+    return time.time()
 
 
 def photo(number: int) -> bytes:
@@ -242,24 +245,17 @@ class Storm:
     def rage(self, *, is_blind: bool, patience_seconds: float) -> Result:
         """Drop all files, wait until they are done, and find out whether they are."""
         context = multiprocessing.get_context("spawn")
-        writers = [
-            context.Process(
-                target=write_squares, args=(self._daemon.inbox, range(number, self._tiles, self._writers))
-            )
-            for number in range(self._writers)
-        ]
-        for writer in writers:
-            writer.start()
-        for number in range(self._photos):
-            arriving = self._daemon.root / "arriving"
-            arriving.write_bytes(photo(number))
-            target = self._daemon.inbox / photo_path(number)
-            target.parent.mkdir(exist_ok=True)
-            arriving.rename(target)
-        for writer in writers:
-            writer.join()
-            assert writer.exitcode == 0
-        written_at, seconds_until_written = time.time(), self._seconds()
+        with ProcessPoolExecutor(self._writers, mp_context=context) as pool:
+            portions = [range(number, self._tiles, self._writers) for number in range(self._writers)]
+            written = pool.map(write_squares, itertools.repeat(self._daemon.inbox), portions)
+            for number in range(self._photos):
+                arriving = self._daemon.root / "arriving"
+                arriving.write_bytes(photo(number))
+                target = self._daemon.inbox / photo_path(number)
+                target.parent.mkdir(exist_ok=True)
+                arriving.rename(target)
+            written_at = max(time.time(), *written)
+        seconds_until_written = self._seconds()
         total = self._tiles + self._photos
         self._wait(lambda: self._jobs("1") >= total, patience_seconds, "all files being admitted")
         seconds_until_admitted = self._seconds()
