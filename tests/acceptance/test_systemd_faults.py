@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.system_service import CONFIG, STATE, UNIT, journal, system_unit
+from tests.acceptance.system_service import CONFIG, STATE, UNIT, journal, start, system_unit
 from tests.acceptance.systemd_sandbox import SETTINGS, Sandbox, Service, booted
 
 DROP_IN = f"{UNIT}.d/test.conf"
@@ -25,8 +25,9 @@ def unit(sandbox: Sandbox) -> Service:
 
 
 @pytest.fixture
-def stopped(unit: Service) -> Iterator[Service]:
-    """The unit, stopped, and free of what a failed start has left."""
+def stopped(sandbox: Sandbox, unit: Service) -> Iterator[Service]:
+    """The unit, stopped after it has run, and free of what a failed start has left."""
+    start(sandbox, unit)
     unit.systemctl("stop", "mosaicd")
     yield unit
     unit.systemctl("stop", "mosaicd")

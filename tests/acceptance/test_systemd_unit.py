@@ -111,6 +111,7 @@ def test_file_in_a_folder_made_by_a_group_member_is_archived(sandbox: Sandbox, s
     sandbox.run_as_person("rm", "-r", f"{ROOT}/archive/family", f"{ROOT}/inbox/family")
 
 
+@pytest.mark.usefixtures("library")
 def test_journal_holds_events_as_json_with_their_priorities(sandbox: Sandbox, service: Service) -> None:
     (sandbox.share / "broken.jpg").write_bytes((sandbox.share / PHOTO).read_bytes()[:5000])
     drop(sandbox, "broken.jpg")
