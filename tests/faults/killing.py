@@ -31,6 +31,7 @@ from typing import Any
 import psutil
 from PIL import Image
 
+from mosaicd.intake.welcome import WELCOME_FILE
 from tests import films
 from tests.daemon_process import DaemonProcess, wait_until
 from tests.faults.aftermath import Aftermath, aftermath, require_sound
@@ -254,7 +255,8 @@ def killed_run(daemon: KilledDaemon, plan: Plan, files: Path, names: list[str]) 
 
 def has_begun(daemon: DaemonProcess) -> bool:
     """Whether a job runs, or there is nothing left to begin."""
-    return any(stages_at_hand(daemon)) or not any(path.is_file() for path in daemon.inbox.rglob("*.*"))
+    left = [path for path in daemon.inbox.rglob("*") if path.is_file() and path.name != WELCOME_FILE]
+    return not left or any(stages_at_hand(daemon))
 
 
 def stages_at_hand(daemon: DaemonProcess) -> Iterator[str]:
