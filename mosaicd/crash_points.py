@@ -95,6 +95,8 @@ class CrashPoint(StrEnum):
     """A file stands, whole, under its name. It is replaced by itself."""
     REASON_WRITTEN = "reason written"
     """Why a file is rejected stands beside its place. The rejection is carried out."""
+    ORIGINAL_SYNCED = "original synced"
+    """An original that is about to be moved is on disk. It is moved."""
     PLACE_HELD = "place held"
     """An empty file holds the name that an original will have, on a file system that cannot tell whether a name is
     free when it gives it. It is removed."""
@@ -106,6 +108,14 @@ class CrashPoint(StrEnum):
     """All of an original stands, hidden, on another file system. It is removed, and copied again."""
     COPY_NAMED = "copy named"
     """An original stands at its new place and in the inbox. If both are the same, the one in the inbox goes."""
+    FILE_HELD = "file held"
+    """A file that is about to be removed has a hidden name, under which no other can take its place. It has its own
+    name again, and is removed if it is to go still."""
+    MOVE_UNDONE = "move undone"
+    """A file that came while another was to be moved from its place is back in the inbox. The job of the one before
+    is withdrawn, and the newer one is admitted."""
+    UNFINISHED_CLEARED = "unfinished cleared"
+    """What a killed process left of a move is gone. The job is settled or taken back."""
 
     # ---- Retention
 

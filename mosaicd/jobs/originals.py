@@ -11,7 +11,15 @@ from mosaicd.errors import Need, ObstructedError, TransientError
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.tickets import Ticket
 from mosaicd.media.files import free_path, shortened, signature, write_whole
-from mosaicd.media.moving import ReplacedError, clear_unfinished, have_same_content, move_in_steps
+from mosaicd.media.moving import (
+    ReplacedError,
+    clear_unfinished,
+    have_same_content,
+    move_in_steps,
+    put_back_if_replaced,
+    remove_unchanged,
+    share_file_system,
+)
 from mosaicd.media.room import is_full
 
 _REASON_SUFFIX = ".reason.txt"
@@ -89,16 +97,25 @@ def moved_original(ticket: Ticket, folders: Folders) -> InSteps:
     if signature(target) is None:
         return None
     if signature(original) != ticket.signature:
-        return target
+        return None if _was_another_moved(ticket, original, target) else target
     try:
         is_copied = yield from have_same_content(original, target)
         if not is_copied:  # another file took the place before the move
             return None
-        original.unlink()
-        passed(CrashPoint.ORIGINAL_MOVED)
+        if remove_unchanged(original, ticket.signature):  # what came meanwhile is another file, and stays
+            passed(CrashPoint.ORIGINAL_MOVED)
     except (OSError, TransientError):
         return None
     return target
+
+
+def _was_another_moved(ticket: Ticket, original: Path, target: Path) -> bool:
+    """Whether a newer file was moved in place of the job's, which is told by its looks; it is then put back.
+
+    A copy on another file system may look different, and is not named before it is known whose it is.
+    """
+    is_renamed = share_file_system(original.parent, target.parent)
+    return is_renamed and put_back_if_replaced(original, target, looks=ticket.signature)
 
 
 def _move(

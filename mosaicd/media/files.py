@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -19,6 +19,7 @@ STAGED_SUFFIX = ".staged"
 _CHUNK_BYTES = 1 << 20
 _CHUNKS_A_STEP = 16
 _SIGN_BIT = 1 << 63
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP}
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
@@ -133,10 +134,18 @@ def write_whole(path: Path, data: bytes, *, staging: Path) -> None:
 
 
 @contextlib.contextmanager
-def staged(path: Path, *, staging: Path) -> Iterator[Path]:
+def staged(
+    path: Path, *, staging: Path, give_name: Callable[[Path, Path], object] = Path.replace
+) -> Iterator[Path]:
     """Give a place to write to; when the block ends well, what was written appears at `path`, whole.
 
-    `staging` is a folder on the same file system as `path`, one that no sync tool watches.
+    Parameters
+    ----------
+    path : Path
+    staging : Path
+        A folder on the same file system as `path`, one that no sync tool watches.
+    give_name : callable
+        Renames what was written.
     """
     staging.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()
@@ -147,7 +156,7 @@ def staged(path: Path, *, staging: Path) -> Iterator[Path]:
         sync_file(place)
         passed(CrashPoint.FILE_SYNCED)
         make_folder(path.parent)
-        place.replace(path)
+        give_name(place, path)
         passed(CrashPoint.FILE_APPEARED)
         sync_folder(path.parent)
     finally:
@@ -183,8 +192,12 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make sure that the names in a folder survive a power cut."""
-    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Make sure that the names in a folder survive a power cut, as far as its file system can do that."""
+    try:
+        _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
 
 
 def _sync(path: Path, flags: int) -> None:

@@ -23,6 +23,7 @@ from tests.faults.house import EDGE, SAMPLES, House, Point
 from tests.faults.killed_at import HOLDING_NAMES
 from tests.faults.programs import Programs
 from tests.faults.workplace import MADE_OF_CAT, QUICK, drop_photo, furnished, mosaics, outbox
+from tests.libraries import PHOTOS
 from tests.upgrades import small_store
 
 PHOTO_POINTS: list[Point] = [
@@ -41,7 +42,9 @@ LATER_PHOTO_POINTS: list[Point] = [
     CrashPoint.STAGING_CLEARED,
     CrashPoint.JOB_TAKEN_BACK,
     CrashPoint.MOVE_NOTED,
+    CrashPoint.ORIGINAL_SYNCED,
     CrashPoint.ORIGINAL_MOVED,
+    CrashPoint.UNFINISHED_CLEARED,
     CrashPoint.JOB_ENDED,
 ]
 FILM_POINTS: list[Point] = [
@@ -247,11 +250,28 @@ def original_ends_in_one_place_wherever_its_copying_is_killed(house: House) -> N
         house.daemon._settings["archive"] = house.daemon.archive = elsewhere
         drop_photo(house.daemon, "cat.png")
         house.kill_at(
-            CrashPoint.PART_COPIED, CrashPoint.COPY_SYNCED, CrashPoint.COPY_NAMED, CrashPoint.ORIGINAL_MOVED
+            CrashPoint.PART_COPIED,
+            CrashPoint.COPY_SYNCED,
+            CrashPoint.COPY_NAMED,
+            CrashPoint.FILE_HELD,
+            CrashPoint.ORIGINAL_MOVED,
         )
         assert house.run() == 0
         house.aftermath("cat.png").require_flawless()
         assert [path.name for path in elsewhere.iterdir()] == ["cat.png"]
+
+
+@scenario
+def newer_photo_that_was_moved_in_place_of_the_other_is_done_as_well(house: House) -> None:
+    drop_photo(house.daemon, "cat.png")
+    house.kill_at(CrashPoint.ORIGINAL_MOVED)
+    drop_photo(house.daemon, "cat.png", picture="rocket.jpg")
+    (house.daemon.inbox / "cat.png").replace(house.daemon.archive / "cat.png")
+    house.kill_at(CrashPoint.MOVE_UNDONE)
+    assert [path.name for path in house.daemon.inbox.iterdir()] == ["cat.png"]
+    assert house.run() == 0
+    assert mosaics(house.daemon) == [("cat", True), ("cat (2)", True)]
+    assert (house.daemon.archive / "cat.png").read_bytes() == (PHOTOS / "rocket.jpg").read_bytes()
 
 
 @scenario

@@ -242,6 +242,37 @@ def test_new_file_in_the_inbox_after_the_move_is_left_alone(queue: JobQueue, fol
     assert (folders.inbox / "cat.jpg").read_text() == "another cat"
 
 
+def test_new_file_that_comes_while_a_moved_one_is_compared_is_left_alone(
+    queue: JobQueue, folders: Folders
+) -> None:
+    ticket = running(queue, folders, "film.mkv", content="a film" * 8_000_000)
+    target = folders.archive / "film.mkv"
+    target.parent.mkdir()
+    target.write_text("a film" * 8_000_000)
+    queue.note_move(ticket.job_id, str(target), explanation=None)
+    steps = moved_original(as_after_a_crash(queue), folders)
+    next(steps)
+    arriving = folders.inbox / ".arriving"
+    arriving.write_text("another film")
+    arriving.rename(folders.inbox / "film.mkv")
+    assert result_of(steps) == target
+    assert (folders.inbox / "film.mkv").read_text() == "another film"
+
+
+def test_newer_file_that_was_moved_when_the_daemon_was_killed_comes_back(
+    queue: JobQueue, folders: Folders
+) -> None:
+    ticket = running(queue, folders)
+    target = folders.archive / "cat.jpg"
+    queue.note_move(ticket.job_id, str(target), explanation=None)
+    (folders.inbox / "cat.jpg").unlink()
+    folders.archive.mkdir()
+    target.write_text("a newer cat")
+    assert result_of(moved_original(as_after_a_crash(queue), folders)) is None
+    assert (folders.inbox / "cat.jpg").read_text() == "a newer cat"
+    assert list(folders.archive.iterdir()) == []
+
+
 def test_original_that_cannot_be_compared_is_left_alone(
     queue: JobQueue, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,9 +6,11 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mosaicd.crash_points import CrashPoint
 from mosaicd.errors import TransientError
 from mosaicd.media import moving
 from mosaicd.media.files import Signature, signature
@@ -18,7 +20,11 @@ from mosaicd.media.moving import (
     have_same_content,
     move_aside,
     move_in_steps,
+    put_back_if_replaced,
+    remove_if,
+    write_new,
 )
+from tests.faults.workplace import small_disk
 from tests.steps import result_of
 
 
@@ -222,6 +228,82 @@ def test_file_that_takes_the_place_of_a_copied_one_stays(
     assert (elsewhere / "archive/cat.jpg").read_bytes() == b"a cat" * 1000
 
 
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def at_point(monkeypatch: pytest.MonkeyPatch, point: CrashPoint, act: Callable[[], None]) -> None:
+    """Let something happen the first time that a point is passed."""
+    left = [point]
+
+    def passed(each: CrashPoint) -> None:
+        if each in left:
+            left.remove(each)
+            act()
+
+    monkeypatch.setattr(moving, "passed", passed)
+
+
+def before_renaming(monkeypatch: pytest.MonkeyPatch, path: Path, act: Callable[[], None]) -> None:
+    """Let something happen just before a file is renamed by its owner, once all looks at it are taken."""
+    rename = Path.rename
+
+    def late(each: Path, target: Path) -> Path:
+        if each == path:
+            act()
+        return rename(each, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+
+
+def test_file_that_takes_the_place_of_a_copied_one_at_the_very_last_moment_stays(
+    original: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_renaming(monkeypatch, original, lambda: replace(original))
+    move_aside(original, elsewhere / "cat.jpg")
+    assert [path.name for path in original.parent.iterdir()] == ["cat.jpg"]
+    assert original.read_text() == "another cat"
+    assert (elsewhere / "cat.jpg").read_bytes() == b"a cat" * 1000
+
+
+def test_file_that_comes_while_the_copied_one_is_being_removed_stays(
+    original: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_point(monkeypatch, CrashPoint.FILE_HELD, lambda: replace(original))
+    move_aside(original, elsewhere / "cat.jpg")
+    assert [path.name for path in original.parent.iterdir()] == ["cat.jpg"]
+    assert original.read_text() == "another cat"
+
+
+def test_of_two_files_that_come_at_the_last_moment_both_stay(
+    original: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_renaming(monkeypatch, original, lambda: replace(original))
+    at_point(monkeypatch, CrashPoint.FILE_HELD, lambda: write(original, "a third cat"))
+    move_aside(original, elsewhere / "cat.jpg")
+    found = {path.name: path.read_text() for path in original.parent.iterdir()}
+    assert found == {"cat.jpg": "a third cat", "cat (2).jpg": "another cat"}
+
+
+def test_newer_file_that_was_moved_by_mistake_comes_back(original: Path, tmp_path: Path) -> None:
+    looks = looks_of(original)
+    replace(original)
+    original.rename(tmp_path / "cat.jpg")
+    assert put_back_if_replaced(original, tmp_path / "cat.jpg", looks=looks)
+    assert original.read_text() == "another cat"
+
+
+def test_newer_file_that_was_moved_by_mistake_is_kept_where_it_is_if_a_still_newer_has_come(
+    original: Path, tmp_path: Path
+) -> None:
+    looks = looks_of(original)
+    replace(original)
+    original.rename(tmp_path / "cat.jpg")
+    original.write_text("a third cat")
+    assert put_back_if_replaced(original, tmp_path / "cat.jpg", looks=looks)
+    assert (original.read_text(), (tmp_path / "cat.jpg").read_text()) == ("a third cat", "another cat")
+
+
 # ---- Copies to another file system
 
 
@@ -243,21 +325,72 @@ def test_copy_that_is_given_up_leaves_nothing_behind(original: Path, elsewhere: 
     assert original.exists()
 
 
+@pytest.mark.parametrize("step", ["rename", "unlink"])
 def test_original_that_cannot_be_removed_once_copied_gets_no_copy(
-    original: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+    original: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    unlink = Path.unlink
+    do = getattr(Path, step)
 
-    def keep(path: Path, *, missing_ok: bool = False) -> None:
-        if path == original:
+    def keep(path: Path, *arguments: Any, **options: Any) -> object:
+        if path.parent == original.parent:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        unlink(path, missing_ok=missing_ok)
+        return do(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "unlink", keep)
+    monkeypatch.setattr(Path, step, keep)
     with pytest.raises(PermissionError):
         move_aside(original, elsewhere / "cat.jpg")
-    assert original.exists()
+    assert [path.name for path in original.parent.iterdir()] == ["cat.jpg"]
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_elsewhere", [True, False], ids=["other file system", "same file system"])
+def test_original_whose_move_cannot_be_made_sure_of_is_where_it_was(
+    original: Path,
+    tmp_path: Path,
+    elsewhere: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_elsewhere: bool,  # noqa: FBT001
+) -> None:
+    def fail(_: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    folder = elsewhere if is_elsewhere else tmp_path
+    looks = signature(original)
+    monkeypatch.setattr(moving, "sync_folder", fail)
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output error"):
+            move_aside(original, folder / "cat.jpg")
+        assert not (folder / "cat.jpg").exists()
+        assert signature(original) == looks
+
+
+def test_disk_that_has_no_room_for_an_original_is_not_filled_with_a_part_of_it(
+    original: Path, tmp_path: Path
+) -> None:
+    os.truncate(original, 3_000_000)
+    with small_disk(tmp_path / "disk", kilobytes=2000):
+        steps = move_in_steps(original, tmp_path / "disk/cat.jpg", looks=looks_of(original))
+        with pytest.raises(OSError, match="No space left on device"):
+            next(steps)
+        assert list((tmp_path / "disk").iterdir()) == []
+    assert original.exists()
+
+
+def test_copy_has_no_power_to_run_as_somebody_else(original: Path, elsewhere: Path) -> None:
+    original.chmod(0o6751)
+    move_aside(original, elsewhere / "cat.jpg")
+    assert (elsewhere / "cat.jpg").stat().st_mode & 0o7777 == 0o751
+
+
+def test_copy_keeps_the_tags_of_the_original(original: Path, elsewhere: Path) -> None:
+    try:
+        for file in (original, elsewhere / "other"):
+            file.touch()
+            os.setxattr(file, "user.tags", b"a cat")
+    except OSError as error:
+        pytest.skip(f"files have no tags here: {error.strerror}")
+    move_aside(original, elsewhere / "cat.jpg")
+    assert os.getxattr(elsewhere / "cat.jpg", "user.tags") == b"a cat"
 
 
 # ---- What a kill leaves
@@ -290,6 +423,45 @@ def test_file_that_holds_something_is_not_cleared(original: Path, tmp_path: Path
     (tmp_path / "cat.jpg").write_text("another cat")
     clear_unfinished(original, tmp_path / "cat.jpg")
     assert (tmp_path / "cat.jpg").read_text() == "another cat"
+
+
+def test_file_that_was_held_to_be_removed_comes_back(
+    original: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_killed() -> None:
+        raise KeyboardInterrupt
+
+    looks = signature(original)
+    at_point(monkeypatch, CrashPoint.FILE_HELD, be_killed)
+    with pytest.raises(KeyboardInterrupt):
+        move_aside(original, elsewhere / "cat.jpg")
+    assert not original.exists()
+    clear_unfinished(original, elsewhere / "cat.jpg")
+    assert signature(original) == looks
+    assert [path.name for path in original.parent.iterdir()] == ["cat.jpg"]
+
+
+# ---- Small files of one's own
+
+
+def test_new_file_takes_no_name_that_another_has(tmp_path: Path) -> None:
+    write_new(tmp_path / "folder/note", b"ours", staging=tmp_path / "staging")
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "folder/note", b"other", staging=tmp_path / "staging")
+    assert (tmp_path / "folder/note").read_bytes() == b"ours"
+    assert list((tmp_path / "staging").iterdir()) == []
+
+
+def test_only_a_file_of_ones_own_is_removed(original: Path) -> None:
+    remove_if(original, lambda data: data == b"ours")
+    assert original.exists()
+    original.write_bytes(b"ours")
+    remove_if(original, lambda data: data == b"ours")
+    assert list(original.parent.iterdir()) == []
+    remove_if(original, lambda _: True)
+
+
+# ---- Comparing
 
 
 @pytest.mark.parametrize(
