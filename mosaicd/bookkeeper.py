@@ -11,7 +11,7 @@ import structlog
 from mosaicd.errors import CorruptStateError, Need, ObstructedError, TransientError
 from mosaicd.intake.admission import Admission
 from mosaicd.intake.names import APPEARANCE_FILE, place_of
-from mosaicd.jobs.originals import InSteps, Originals, archive, moved_original, put_aside, write_reason
+from mosaicd.jobs.originals import InSteps, Originals, archive, moved_original, put_aside, write_lone_reason
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.tickets import Ticket
 from mosaicd.jobs.workers import (
@@ -220,10 +220,12 @@ class Bookkeeper:
         file = self.settings.folders.rejected / folder / APPEARANCE_FILE
         log.warning("appearance_ignored", library=ticket.library, file=APPEARANCE_FILE, why=why)
         with contextlib.suppress(TransientError):  # the log has it
-            write_reason(
+            words = f"{APPEARANCE_FILE} of library {ticket.library} was passed over: "
+            write_lone_reason(
                 file,
-                one_line(f"{APPEARANCE_FILE} of library {ticket.library} was passed over: {why}"),
+                one_line(f"{words}{why}"),
                 self.settings.folders,
+                is_earlier=lambda text: text.startswith(one_line(words)),
             )
 
     def _settle_original(self, ticket: Ticket, *, reason: str | None) -> InSteps:
@@ -233,7 +235,10 @@ class Bookkeeper:
         if self.settings.originals is Originals.LEAVE:
             if reason is not None:
                 self._queue.note_move(ticket.job_id, None, explanation=reason)
-                write_reason(folders.rejected / ticket.path, reason, folders)
+                earlier = self._queue.reasons_of(ticket.path)
+                write_lone_reason(
+                    folders.rejected / ticket.path, reason, folders, is_earlier=earlier.__contains__
+                )
             return None
         if reason is None:
             self._premises.require(Need.ARCHIVE)

@@ -25,7 +25,7 @@ from mosaicd.command_line import (
 from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.disk_use import in_units
 from mosaicd.errors import MosaicdError, SettingsError
-from mosaicd.jobs.originals import Folders, reason_path
+from mosaicd.jobs.originals import Folders, remove_reason
 from mosaicd.jobs.queue import JobQueue, rejected_jobs_named
 from mosaicd.media.files import signature
 from mosaicd.media.moving import move_aside
@@ -275,7 +275,7 @@ def _put_back(job: Job, folders: Folders) -> None:
             move_aside(rejected, original)
             passed(CrashPoint.ORIGINAL_PUT_BACK)
         if not os.path.lexists(rejected):
-            reason_path(rejected).unlink(missing_ok=True)
+            remove_reason(rejected, job.explanation or "")
             passed(CrashPoint.REASON_REMOVED)
     except OSError as error:
         message = f"{printable(job.path)} cannot be moved back to {folders.inbox}: {error.strerror}"

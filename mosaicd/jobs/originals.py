@@ -1,7 +1,9 @@
 """What becomes of a job's original: archived, put aside with a reason, or left where it is. Never deleted."""
 
 import contextlib
-from collections.abc import Callable, Generator
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,19 +12,22 @@ from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import Need, ObstructedError, TransientError
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.tickets import Ticket
-from mosaicd.media.files import free_path, shortened, signature, write_whole
+from mosaicd.media.files import numbered, shortened, signature
 from mosaicd.media.moving import (
     ReplacedError,
     clear_unfinished,
     have_same_content,
     move_in_steps,
     put_back_if_replaced,
+    remove_if,
     remove_unchanged,
     share_file_system,
+    write_new,
 )
 from mosaicd.media.room import is_full
 
 _REASON_SUFFIX = ".reason.txt"
+_PATH_BYTES_LIMIT = 4095 - 100  # the system's, with room for a number, a suffix and hidden names
 
 InSteps = Generator[None, None, Path | None]
 """Where an original is at last; pauses after each part of a large one, so that other work can go on."""
@@ -61,30 +66,67 @@ def archive(ticket: Ticket, queue: JobQueue, folders: Folders) -> InSteps:
     ObstructedError
         If it cannot be moved just now.
     """
-    return _move(ticket, queue, folders.inbox / ticket.path, folders.archive / ticket.path)
+    return _move(ticket, queue, folders.inbox / ticket.path, _place_in(folders.archive, ticket.path))
 
 
 def put_aside(ticket: Ticket, queue: JobQueue, folders: Folders, *, reason: str) -> InSteps:
     """Move a job's original to ``rejected/``, where the reason stands already; otherwise as `archive`."""
+    if ticket.moved_to is not None:  # a kill came between the reason and the move
+        with contextlib.suppress(OSError):
+            remove_reason(Path(ticket.moved_to), reason)
     return _move(
         ticket,
         queue,
         folders.inbox / ticket.path,
-        folders.rejected / ticket.path,
-        before_move=lambda place: write_reason(place, reason, folders),
+        _place_in(folders.rejected, ticket.path),
+        with_reason=lambda place: _reason_beside(place, reason, folders),
         reason=reason,
     )
 
 
 def write_reason(original: Path, reason: str, folders: Folders) -> None:
-    """Write beside a file in ``rejected/`` why it is there; ObstructedError if that cannot be done just now."""
+    """Write beside a file in ``rejected/`` why it is there.
+
+    Raises
+    ------
+    FileExistsError
+        If something else stands in its place: it stays.
+    ObstructedError
+        If that cannot be done just now.
+    """
     place = reason_path(original)
     try:
-        write_whole(place, f"{reason}\n".encode("utf-8", "backslashreplace"), staging=folders.staging)
+        remove_if(
+            place, lambda data: data in (b"", _in_bytes(reason))
+        )  # a kill may have left it, or its name
+        write_new(place, _in_bytes(reason), staging=folders.staging)
+    except FileExistsError:
+        raise
     except OSError as error:
         message = f"the reason cannot be written to {place}: {error.strerror}"
         raise ObstructedError(message, need=Need.REJECTED, is_full=is_full(error)) from error
     passed(CrashPoint.REASON_WRITTEN)
+
+
+def write_lone_reason(
+    file: Path, reason: str, folders: Folders, *, is_earlier: Callable[[str], bool]
+) -> None:
+    """Write in ``rejected/`` what is wrong with a file that is not moved there, in place of an earlier reason.
+
+    ObstructedError if that cannot be done just now.
+    """
+    for each in numbered(file):
+        with contextlib.suppress(OSError):
+            remove_if(reason_path(each), lambda data: is_earlier(data.decode(errors="replace").rstrip("\n")))
+        with contextlib.suppress(FileExistsError):
+            write_reason(each, reason, folders)
+            return
+
+
+def remove_reason(original: Path, reason: str) -> None:
+    """Remove the reason for a file that does not stand in ``rejected/``, and nothing else that has its name."""
+    if not os.path.lexists(original):
+        remove_if(reason_path(original), lambda data: data == _in_bytes(reason))
 
 
 def moved_original(ticket: Ticket, folders: Folders) -> InSteps:
@@ -118,21 +160,44 @@ def _was_another_moved(ticket: Ticket, original: Path, target: Path) -> bool:
     return is_renamed and put_back_if_replaced(original, target, looks=ticket.signature)
 
 
+def _in_bytes(reason: str) -> bytes:
+    return f"{reason}\n".encode("utf-8", "backslashreplace")
+
+
+@contextlib.contextmanager
+def _reason_beside(place: Path, reason: str, folders: Folders) -> Iterator[None]:
+    """Let a reason stand beside the place of a file that is moved there; if it is not, the reason goes again."""
+    write_reason(place, reason, folders)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            remove_reason(place, reason)
+        raise
+
+
+def _place_in(folder: Path, path: str) -> Path:
+    """Where a file goes: as deep as it stood in the inbox, or if that were too deep for the system, at the top."""
+    place = folder / path
+    return place if len(os.fsencode(place)) <= _PATH_BYTES_LIMIT else folder / place.name
+
+
 def _move(
     ticket: Ticket,
     queue: JobQueue,
     original: Path,
     target: Path,
     *,
-    before_move: Callable[[Path], None] = lambda _: None,
+    with_reason: Callable[[Path], AbstractContextManager[None]] = lambda _: nullcontext(),
     reason: str | None = None,
 ) -> InSteps:
+    places = numbered(target)
     while signature(original) == ticket.signature:
         try:
-            place = free_path(target)
+            place = next(each for each in places if not os.path.lexists(each))
             queue.note_move(ticket.job_id, str(place), explanation=reason)
-            before_move(place)
-            yield from move_in_steps(original, place, looks=ticket.signature)
+            with with_reason(place):
+                yield from move_in_steps(original, place, looks=ticket.signature)
         except (FileExistsError, ReplacedError):
             continue
         except OSError as error:

@@ -85,6 +85,12 @@ class JobQueue:
         with self._database.read() as session:
             return {job.path: job for job in session.scalars(select(Job).where(Job.id.in_(newest)))}
 
+    def reasons_of(self, path: str) -> set[str]:
+        """Why files at this path in the inbox have been rejected so far."""
+        statement = select(Job.explanation).where(Job.path == path, Job.state == JobState.REJECTED)
+        with self._database.read() as session:
+            return {reason for reason in session.scalars(statement) if reason is not None}
+
     def is_out_of_use(self, job: Job) -> bool:
         """Whether the tiles that a finished job's file has become have been taken out of use, or deleted."""
         in_use = exists().where(

@@ -122,11 +122,6 @@ def numbered(path: Path) -> Iterator[Path]:
         number += 1
 
 
-def free_path(path: Path) -> Path:
-    """`path`, or the first numbered one after it that nothing stands at."""
-    return next(candidate for candidate in numbered(path) if not os.path.lexists(candidate))
-
-
 def write_whole(path: Path, data: bytes, *, staging: Path) -> None:
     """Let a small file appear at `path` whole or not at all."""
     with staged(path, staging=staging) as place:

@@ -439,6 +439,14 @@ def test_file_that_came_back_by_itself_is_tried_and_not_overwritten(run: Run, st
     assert moved.read_bytes() == b"half a cat"
 
 
+def test_file_with_the_name_of_a_reason_stays_when_its_file_goes_back(run: Run, store: Store) -> None:
+    store.reject("cat.jpg")
+    reason = store.folders.rejected / "cat.jpg.reason.txt"
+    reason.write_bytes(b"a film of this name")
+    assert run("retry", "cat.jpg")[0] == 0
+    assert reason.read_bytes() == b"a film of this name"
+
+
 def test_rejected_file_left_in_the_inbox_is_tried_and_its_reason_disappears(run: Run, store: Store) -> None:
     ticket = store.running("cat.jpg")
     write_reason(store.folders.rejected / "cat.jpg", "it ends too soon", store.folders)

@@ -436,6 +436,15 @@ def test_file_is_left_in_the_inbox_if_the_settings_say_so(shop: Workshop, outcom
     assert (shop.folders.rejected / "cat.jpg.reason.txt").exists() == isinstance(outcome, Rejected)
 
 
+def test_file_that_stays_and_is_rejected_again_has_the_latest_reason(shop: Workshop) -> None:
+    shop.start(originals="leave")
+    for reason in ("it is blue", "it is green"):
+        shop.begin()
+        shop.hear(Rejected(reason=reason))
+    assert [path.name for path in shop.folders.rejected.iterdir()] == ["cat.jpg.reason.txt"]
+    assert (shop.folders.rejected / "cat.jpg.reason.txt").read_text() == "it is green\n"
+
+
 def test_clock_set_back_by_a_year_defers_nothing_by_a_year(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -526,10 +535,25 @@ def test_appearance_file_that_was_passed_over_is_complained_of(shop: Workshop) -
     assert complaint == "mosaic.toml of library default was passed over: no setting x\n"
 
 
+def test_complaint_about_an_appearance_file_replaces_the_last_one_and_no_other_file(shop: Workshop) -> None:
+    other = shop.folders.rejected / "mosaic.toml.reason.txt"
+    other.parent.mkdir()
+    other.write_text("a film of this name")
+    for number in (1, 2):
+        shop.begin(f"{number}.jpg")
+        shop.hear(Done(facts=FACTS[MOSAIC], appearance_complaint=f"no setting {number}"))
+    assert other.read_text() == "a film of this name"
+    complaint = (shop.folders.rejected / "mosaic (2).toml.reason.txt").read_text()
+    assert complaint == "mosaic.toml of library default was passed over: no setting 2\n"
+
+
 def test_stop_gives_every_job_back_without_a_mark(shop: Workshop) -> None:
     shop.begin()
+    shop.folders.staging.mkdir()
+    (shop.folders.staging / "half a mosaic.staged").touch()
     shop.foreman.stop()
     assert (shop.state(), shop.job().attempts, shop.job().interruptions) == (JobState.QUEUED, 0, 0)
+    assert list(shop.folders.staging.iterdir()) == []
 
 
 # ---- A mosaic that nobody has seen

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from mosaicd.errors import TransientError
-from mosaicd.jobs.originals import Folders, archive, moved_original, put_aside, reason_path, write_reason
+from mosaicd.jobs.originals import (
+    Folders,
+    archive,
+    moved_original,
+    put_aside,
+    reason_path,
+    write_lone_reason,
+    write_reason,
+)
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.tickets import Ticket
 from mosaicd.media.files import signature
@@ -171,6 +179,48 @@ def test_reason_that_cannot_be_written_is_tried_again_later(folders: Folders) ->
         write_reason(folders.rejected / "cat.jpg", REASON, folders)
 
 
+def test_reason_takes_the_name_of_no_file_that_was_put_aside(queue: JobQueue, folders: Folders) -> None:
+    for path in ("cat.jpg.reason.txt", "cat.jpg"):
+        ticket = running(queue, folders, path, content=f"this is {path}")
+        result_of(put_aside(ticket, queue, folders, reason=REASON))
+        queue.end(ticket.job_id, JobState.REJECTED, now=9.0, explanation=REASON)
+    assert {path.name: path.read_text() for path in folders.rejected.iterdir()} == {
+        "cat.jpg.reason.txt": "this is cat.jpg.reason.txt",
+        "cat.jpg.reason.txt.reason.txt": f"{REASON}\n",
+        "cat (2).jpg": "this is cat.jpg",
+        "cat (2).jpg.reason.txt": f"{REASON}\n",
+    }
+
+
+def test_reason_for_a_file_that_stays_replaces_an_earlier_one_and_nothing_else(folders: Folders) -> None:
+    file = folders.rejected / "cat.jpg"
+    write_reason(file, "it is blue", folders)
+    write_lone_reason(file, "it is green", folders, is_earlier={"it is blue"}.__contains__)
+    assert reason_path(file).read_text() == "it is green\n"
+    write_lone_reason(file, "it is red", folders, is_earlier={"it is blue"}.__contains__)
+    assert reason_path(file).read_text() == "it is green\n"
+    assert (folders.rejected / "cat (2).jpg.reason.txt").read_text() == "it is red\n"
+
+
+def test_file_that_cannot_be_put_aside_leaves_no_reason_there(
+    queue: JobQueue, folders: Folders, elsewhere: Path
+) -> None:
+    folders = replace(folders, rejected=elsewhere / "rejected", staging=elsewhere / "staging")
+    putting = put_aside(running(queue, folders), queue, folders, reason=REASON)
+    next(putting)
+    assert (folders.rejected / "cat.jpg.reason.txt").exists()
+    putting.close()
+    assert list(folders.rejected.iterdir()) == []
+
+
+def test_file_that_stood_too_deep_is_archived_at_the_top(queue: JobQueue, folders: Folders) -> None:
+    (folders.archive.parent / "deep").mkdir()
+    deep = folders.archive.parent / "deep" / "/".join(["n" * 200] * 18)
+    folders = replace(folders, archive=deep)
+    path = "/".join(["family" * 30] * 2) + "/cat.jpg"
+    assert result_of(archive(running(queue, folders, path), queue, folders)) == deep / "cat.jpg"
+
+
 # ---- After a crash
 
 
@@ -208,6 +258,15 @@ def test_crash_between_the_halves_of_a_move_is_mended(
     assert result_of(moved_original(as_after_a_crash(queue), folders)) == target
     assert target.read_text() == "a cat"
     assert not (folders.inbox / "cat.jpg").exists()
+
+
+def test_reason_goes_if_its_file_has_gone_before_it_was_moved(queue: JobQueue, folders: Folders) -> None:
+    ticket = running(queue, folders)
+    queue.note_move(ticket.job_id, str(folders.rejected / "cat.jpg"), explanation=REASON)
+    write_reason(folders.rejected / "cat.jpg", REASON, folders)
+    (folders.inbox / "cat.jpg").unlink()
+    assert result_of(put_aside(as_after_a_crash(queue), queue, folders, reason=REASON)) is None
+    assert list(folders.rejected.iterdir()) == []
 
 
 def test_part_of_a_copy_to_another_file_system_goes_after_a_crash(

@@ -13,7 +13,6 @@ from mosaicd.media.files import (
     NAME_BYTES_LIMIT,
     clear_staging,
     content_hash,
-    free_path,
     has_gone,
     numbered,
     shortened,
@@ -145,12 +144,6 @@ def test_numbered_names_fit_and_differ(name: str) -> None:
     found = [path.name for path in islice(numbered(Path(name)), 12)]
     assert all(len(os.fsencode(each)) <= NAME_BYTES_LIMIT for each in found)
     assert len(set(found)) == 12
-
-
-def test_free_path_is_the_first_that_nothing_stands_at(tmp_path: Path) -> None:
-    (tmp_path / "cat.jpg").touch()
-    (tmp_path / "cat (2).jpg").symlink_to("nowhere")
-    assert free_path(tmp_path / "cat.jpg").name == "cat (3).jpg"
 
 
 # ---- Signatures
