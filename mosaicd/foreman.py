@@ -16,7 +16,7 @@ from mosaicd.jobs.limits import Limits
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.tickets import Ticket
 from mosaicd.jobs.workers import Died, Outcome, Progress, Rejected, Skipped, Worker, deferred_by
-from mosaicd.media.files import has_gone
+from mosaicd.media.files import clear_staging, has_gone
 from mosaicd.pipelines.orders import MosaicOrder, SpliceOrder
 from mosaicd.plain_text import printable
 from mosaicd.premises import Premises
@@ -183,6 +183,7 @@ class Foreman:
             with contextlib.suppress(TransientError):  # the next start then finds it as a killed daemon's
                 self._queue.give_back(ticket, explanation="the daemon was stopped while this was worked on")
             log.info("job_interrupted", job=ticket.job_id, file=ticket.path)
+        clear_staging(self._settings.folders.staging)
 
     def _settle(self, desk: _Desk, ticket: Ticket, outcome: Outcome | Died | Skipped) -> bool:
         """Go on settling a job; whether that is done. A TransientError lets it begin again next time."""

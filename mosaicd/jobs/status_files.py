@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mosaicd.jobs.estimates import duration
-from mosaicd.media.files import shortened, signature, write_whole
+from mosaicd.media.files import shortened, write_whole
+from mosaicd.media.moving import holds, remove_if, write_new
 from mosaicd.plain_text import printable
 
 _SUFFIX = ".status.txt"
@@ -104,20 +105,19 @@ class StatusFiles:
 
     def _write(self, standing: Standing) -> None:
         text = f"{_FIRST_LINE}\n{in_words(standing)}\n\n({time.strftime('%Y-%m-%d %H:%M')})\n"
+        place = self._outbox / status_path(standing.path)
         with contextlib.suppress(OSError):
-            data = text.encode("utf-8", "backslashreplace")
-            write_whole(self._outbox / status_path(standing.path), data, staging=self._staging)
+            write = write_whole if holds(place, _is_ours) else write_new
+            write(place, text.encode("utf-8", "backslashreplace"), staging=self._staging)
 
     def _remove(self, path: str) -> None:
         self._written.pop(path, None)
-        place = self._outbox / status_path(path)
-        if signature(place) is None:
-            return
         with contextlib.suppress(OSError):
-            with place.open("rb") as file:
-                is_ours = file.read(len(_FIRST_LINE)) == _FIRST_LINE.encode()
-            if is_ours:
-                place.unlink()
+            remove_if(self._outbox / status_path(path), _is_ours)
+
+
+def _is_ours(data: bytes) -> bool:
+    return data.startswith(_FIRST_LINE.encode())
 
 
 def _has_news(told: Standing, standing: Standing) -> bool:

@@ -141,8 +141,14 @@ def remove_if(file: Path, is_ours: Callable[[bytes], bool]) -> None:
     """Remove a small file if what it holds is ours; OSError if that cannot be done."""
     _let_go(file)
     looks = signature(file)
-    if looks is not None and looks.size <= _SMALL_BYTES and is_ours(file.read_bytes()):
+    if looks is not None and holds(file, is_ours):
         remove_unchanged(file, looks)
+
+
+def holds(file: Path, is_ours: Callable[[bytes], bool]) -> bool:
+    """Whether there is a small file, and what it holds is ours."""
+    looks = signature(file)
+    return looks is not None and looks.size <= _SMALL_BYTES and is_ours(file.read_bytes())
 
 
 def write_new(path: Path, data: bytes, *, staging: Path) -> None:

@@ -115,8 +115,11 @@ def test_status_that_a_killed_daemon_left_can_be_removed(files: StatusFiles, out
 def test_file_of_that_name_that_is_not_ours_stays(files: StatusFiles, outbox: Path) -> None:
     (outbox / "cat.jpg.status.txt").write_text("mine")
     os.mkfifo(outbox / "dog.jpg.status.txt")
+    files.show([WAITING, Standing(path="dog.jpg", words="waits")], now=0)
+    files.show([], now=1)
     files.remove(["cat.jpg", "dog.jpg"])
     assert len(list(outbox.iterdir())) == 2
+    assert (outbox / "cat.jpg.status.txt").read_text() == "mine"
 
 
 def test_outbox_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:
