@@ -1,10 +1,11 @@
 """Publishing a mosaic: into an outbox that is there and takes it, or another time."""
 
 import contextlib
+import errno
 from typing import Any
 
 from mosaicd.crash_points import CrashPoint, passed
-from mosaicd.errors import Need, ObstructedError
+from mosaicd.errors import MosaicdError, Need, ObstructedError, RejectedInputError
 from mosaicd.imaging import PixelArray
 from mosaicd.media.mounts import mounted_now
 from mosaicd.media.outbox import publish
@@ -36,7 +37,15 @@ def publish_mosaic(
     report: dict[str, Any],
     page: bytes | None,
 ) -> None:
-    """Let a mosaic and its companions appear in the outbox; ObstructedError if they cannot be written just now."""
+    """Let a mosaic and its companions appear in the outbox.
+
+    Raises
+    ------
+    ObstructedError
+        If they cannot be written just now.
+    RejectedInputError
+        If they could never be: the photo's path is too long.
+    """
     require_outbox(order)
     try:
         publish(
@@ -70,7 +79,11 @@ def show_in_gallery(database: Database, order: MosaicOrder, mosaic: Mosaic, imag
     passed(CrashPoint.GALLERY_WRITTEN)
 
 
-def _obstructed(order: MosaicOrder, why: OSError | str) -> ObstructedError:
+def _obstructed(order: MosaicOrder, why: OSError | str) -> MosaicdError:
+    if isinstance(why, OSError) and why.errno == errno.ENAMETOOLONG:
+        return RejectedInputError(
+            "its folders have such long names that its mosaic would have too long a path"
+        )
     folder = printable(str((order.outbox / order.name).parent))
     words = why if isinstance(why, str) else why.strerror or str(why)
     message = f"the mosaic cannot be written to the outbox ({folder}): {words}"

@@ -56,6 +56,19 @@ def test_mosaic_is_published_once_though_its_photo_cannot_be_archived(tmp_path: 
     assert [event["attempt"] for event in daemon.events("job_started")] == [1, 1]
 
 
+def test_photo_whose_mosaic_would_have_too_long_a_path_is_put_aside(tmp_path: Path) -> None:
+    outbox = tmp_path / "outbox"
+    while len(str(outbox)) < 3860:
+        outbox /= "n" * 200
+    outbox /= "n" * (4085 - len(str(outbox)) - 1)
+    daemon = furnished(tmp_path, outbox=outbox)
+    drop_photo(daemon, "cat.png")
+    assert daemon.run_until_idle() == 3
+    assert "too long a path" in (daemon.rejected / "cat.png.reason.txt").read_text()
+    assert len(daemon.events("job_started")) == 1
+    assert mosaics(daemon) == []
+
+
 @pytest.mark.parametrize("moment", ["before it is admitted", "while it is worked on"])
 def test_photo_waits_for_room_on_the_disk_of_the_database(tmp_path: Path, moment: str) -> None:
     with contextlib.ExitStack() as stack:
