@@ -125,10 +125,14 @@ class Bookkeeper:
     def withdraw(self, ticket: Ticket) -> None:
         """Drop a job whose file is gone, or has become another one, which then gets a job of its own.
 
+        It is kept as long as nothing can be known of what it has left in the outbox.
         ObstructedError if it is the inbox that is gone.
         """
         self._premises.require(Need.INBOX)
-        self._settle_leftovers(ticket)
+        trouble = self._settle_leftovers(ticket)
+        if trouble is not None:
+            self._premises.close(trouble)
+            return
         self._queue.end(
             ticket.job_id, JobState.WITHDRAWN, now=time.time(), explanation="the file was changed"
         )
@@ -137,7 +141,10 @@ class Bookkeeper:
 
     def _reject(self, ticket: Ticket, reason: str) -> InTurns:
         """Put a file aside that cannot be used, and say why; unless it was used, and a kill hid that."""
-        self._settle_leftovers(ticket)
+        trouble = self._settle_leftovers(ticket)
+        if trouble is not None:
+            self._defer(ticket, deferred_by(trouble))
+            return
         if self._queue.has_result(ticket):
             if (yield from self._archive_and_end(ticket)):
                 log.info("job_recovered", job=ticket.job_id, file=ticket.path)
@@ -249,8 +256,11 @@ class Bookkeeper:
     def _defer(self, ticket: Ticket, deferred: Deferred) -> None:
         """Queue a job again: until what it needs can be used, or if other jobs could use that, for a while."""
         if has_gone(self.settings.folders.inbox / ticket.path, ticket.signature):
-            self.withdraw(ticket)
-            return
+            trouble = self._settle_leftovers(ticket)
+            if trouble is None:
+                self.withdraw(ticket)
+                return
+            deferred = deferred_by(trouble)
         reason, not_before = deferred.reason, 0.0
         if deferred.need is None or not self._premises.close(
             ObstructedError(reason, need=deferred.need, is_full=deferred.is_full)
@@ -267,12 +277,22 @@ class Bookkeeper:
         else:
             self._queue.give_back(ticket, explanation=reason, costs_attempt=True)
 
-    def _settle_leftovers(self, ticket: Ticket) -> None:
-        """Put in order what a job that comes to nothing has left in the outbox."""
-        if ticket.kind is JobKind.MOSAIC:
-            from mosaicd.pipelines.leftovers import settle_leftovers  # it is heavy, and rarely needed
+    def _settle_leftovers(self, ticket: Ticket) -> ObstructedError | None:
+        """Put in order what a job that comes to nothing has left in the outbox; what is in the way of that."""
+        if ticket.kind is not JobKind.MOSAIC:
+            return None
+        from mosaicd.pipelines.leftovers import settle_leftovers, unseen_mosaic  # heavy, and rarely needed
 
-            settle_leftovers(self._database, ticket.job_id, self.settings.folders.outbox, now=time.time())
+        mosaic = unseen_mosaic(self._database, ticket.job_id)
+        if mosaic is None:
+            return None
+        if self._premises.lacks(Need.OUTBOX):
+            return ObstructedError("the outbox is not there just now", need=Need.OUTBOX)
+        try:
+            settle_leftovers(self._database, mosaic, self.settings.folders.outbox, now=time.time())
+        except OSError as error:
+            return ObstructedError(f"the outbox cannot be looked into: {error.strerror}", need=Need.OUTBOX)
+        return None
 
     def _end(
         self, ticket: Ticket, state: JobState, *, explanation: str | None = None, moved: Path | None = None

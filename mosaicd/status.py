@@ -131,9 +131,10 @@ def queue_in_words(queue: dict[str, Any]) -> str:
 
 def mosaic_in_words(mosaic: dict[str, Any]) -> str:
     """How a mosaic came out."""
+    error = mosaic["color_error_1px"]
     return (
         f"{counted(mosaic['distinct_tiles'], 'distinct tile')},"
-        f" colour error {mosaic['color_error_1px']:.1f}, {mosaic['seconds']:.1f} s"
+        f" colour error {'unknown' if error is None else f'{error:.1f}'}, {mosaic['seconds']:.1f} s"
     )
 
 

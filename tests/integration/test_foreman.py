@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from mosaicd.jobs.workers import (
 from mosaicd.media.files import signature
 from mosaicd.pipelines.orders import MosaicOrder, SpliceOrder
 from mosaicd.settings_reading import load_settings
+from mosaicd.status import gather, in_words
 from mosaicd.store.database import Database
 from mosaicd.store.models import (
     Job,
@@ -45,6 +47,7 @@ from mosaicd.store.models import (
 )
 from mosaicd.store.mosaics import record_mosaic, stem_key
 from mosaicd.store.tiles import find_or_add_source
+from tests.faults.workplace import replaced_by_file, small_disk, unplugged
 from tests.steps import result_of
 from tests.stores import add_source, new_database, placement
 
@@ -600,6 +603,73 @@ def test_mosaic_that_people_have_seen_keeps_its_charges(shop: Workshop) -> None:
     shop.hear(Deferred(reason="the archive cannot be written"))
     assert shop.state() is JobState.WITHDRAWN
     assert shop.charged() == 12
+
+
+def publish(shop: Workshop) -> Path:
+    """What a worker does that is killed when the image stands in the outbox; the report."""
+    shop.record(shop.begin())
+    shop.folders.outbox.mkdir(exist_ok=True)
+    (shop.folders.outbox / "cat.mosaic.jpg").write_bytes(b"an image")
+    figures = {"color_error_1px": 1.5, "color_error_5px": 2.5, "ssim_5px": 0.5, "seconds": {"matching": 1.0}}
+    repeated = {"distinct_tiles": 3, "most_used_tile_count": 4, "touching_share": 0.5}
+    report = shop.folders.outbox / "cat.mosaic.json"
+    report.write_text(json.dumps(figures | repeated))
+    return report
+
+
+def published(shop: Workshop) -> dict[str, Any]:
+    """The figures of the one mosaic, which has been published and is charged."""
+    assert shop.charged() == 12
+    with shop.database.read() as session:
+        mosaic = session.scalars(select(Mosaic)).one()
+    assert mosaic.published_at is not None
+    return mosaic.figures
+
+
+@pytest.mark.parametrize("left", ["", "[]", "{}", "no report"], ids=["none", "a list", "empty", "a text"])
+def test_mosaic_whose_image_stands_keeps_its_charges_though_its_report_was_taken(
+    shop: Workshop, left: str
+) -> None:
+    report = publish(shop)
+    report.write_text(left) if left else report.unlink()
+    (shop.folders.inbox / "cat.jpg").unlink()
+    shop.hear(Deferred(reason="the archive cannot be written"))
+    assert shop.state() is JobState.WITHDRAWN
+    figures = published(shop)
+    assert (figures["distinct_tiles"], figures["color_error_1px"], figures["rows"]) == (3, None, 3)
+    assert "colour error unknown" in in_words(gather(shop.database, shop.foreman._settings))
+
+
+@pytest.mark.parametrize("how", ["unplugged", "a file"])
+@pytest.mark.parametrize("is_removed", [True, False], ids=["photo removed", "photo cannot be used"])
+def test_mosaic_keeps_its_charges_though_its_outbox_is_away_when_its_job_comes_to_nothing(
+    shop: Workshop,
+    how: str,
+    is_removed: bool,  # noqa: FBT001
+) -> None:
+    disk = shop.folder / "disk"
+    with small_disk(disk):
+        shop.start(outbox=disk / "outbox")
+        shop.folders = shop.foreman._settings.folders
+        publish(shop)
+        outcome = Deferred(reason="x") if is_removed else Rejected(reason=REASON)
+        with unplugged(disk) if how == "unplugged" else replaced_by_file(shop.folders.outbox):
+            if is_removed:
+                (shop.folders.inbox / "cat.jpg").unlink()
+            shop.hear(outcome)
+            for _ in range(3):
+                shop.foreman.premises.look()
+                shop.foreman.recheck_waiting()
+                shop.foreman.hand_out()
+                assert shop.state() is JobState.QUEUED
+            assert shop.charged() == 12
+        for _ in range(2):
+            shop.foreman.premises.look()
+        shop.foreman.hand_out()
+        shop.hear(*([] if is_removed else [outcome]))
+        assert shop.state() is (JobState.WITHDRAWN if is_removed else JobState.DONE)
+        assert published(shop)["color_error_1px"] == 1.5
+        assert (shop.folders.archive / "cat.jpg").exists() != is_removed
 
 
 # ---- After a crash
