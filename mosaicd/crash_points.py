@@ -75,10 +75,13 @@ class CrashPoint(StrEnum):
     IMAGE_PUBLISHED = "image published"
     """The image stands in the outbox, and the store does not know. It is replaced by itself; if the job comes to
     nothing, the mosaic counts as published."""
+    THUMBNAIL_KEPT = "thumbnail kept"
+    """The store has a small picture of a mosaic, which the gallery does not show yet. As above."""
     GALLERY_WRITTEN = "gallery written"
     """The gallery shows a mosaic of which the store does not know that it is published. As above."""
     MOSAIC_MARKED_PUBLISHED = "mosaic marked published"
-    """The store knows that the mosaic is published. Its job is taken back, finds that, and ends."""
+    """The store knows that the mosaic is published. Its job is taken back, finds that, and ends; if its photo has
+    gone, it is withdrawn."""
     MOSAIC_WITHDRAWN = "mosaic withdrawn"
     """A report without an image is gone from the outbox, for a job that is about to come to nothing. The job is
     taken back, or withdrawn as it was to be."""
@@ -121,6 +124,8 @@ class CrashPoint(StrEnum):
 
     ORIGINAL_DELETED = "original deleted"
     """An original that was kept long enough is gone, and the store does not know. The next round finds it gone."""
+    DELETION_NOTED = "deletion noted"
+    """The store knows that some originals are gone. The next round goes on with the others."""
     HISTORY_DROPPED = "history dropped"
     """Placements or uses of some mosaics are gone, as the store knows. The next round goes on with the others."""
 

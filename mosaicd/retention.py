@@ -110,6 +110,7 @@ class Retention:
                 # Killed between the two, it finds them gone in the next round.
                 with self._database.write() as session:
                     note_originals_gone(session, gone, now=now)
+                passed(CrashPoint.DELETION_NOTED)
                 yield
         except OSError as error:
             log.warning("original_kept", file=error.filename, why=error.strerror)

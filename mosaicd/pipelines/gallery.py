@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from sqlalchemy.orm import Session
 
+from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.imaging import PixelArray
 from mosaicd.media.files import write_whole
 from mosaicd.media.formats import OutputFormat
@@ -54,6 +55,7 @@ def update_gallery(
         return
     with database.write() as session:
         keep_thumbnail(session, mosaic.id, thumbnail)
+    passed(CrashPoint.THUMBNAIL_KEPT)
     with database.read() as session:
         entries = list(_entries(session, mosaic, outbox, folder))
         others = [

@@ -37,6 +37,7 @@ PHOTO_POINTS: list[Point] = [
 ]
 LATER_PHOTO_POINTS: list[Point] = [
     CrashPoint.IMAGE_PUBLISHED,
+    CrashPoint.THUMBNAIL_KEPT,
     CrashPoint.GALLERY_WRITTEN,
     CrashPoint.MOSAIC_MARKED_PUBLISHED,
     CrashPoint.STAGING_CLEARED,
@@ -184,7 +185,7 @@ def retention_that_is_killed_goes_on_at_the_next_start(house: House) -> None:
     house.daemon._settings |= {"archive_retention_days": 1, "mosaic_history_retention_days": 1}
     house.kill_at(CrashPoint.ORIGINAL_DELETED)
     assert len(list(house.daemon.archive.iterdir())) == 1
-    house.kill_at(CrashPoint.HISTORY_DROPPED)
+    house.kill_at(CrashPoint.DELETION_NOTED, CrashPoint.HISTORY_DROPPED)
     assert house.run() == 0
     assert list(house.daemon.archive.iterdir()) == []
     assert house.daemon.query("SELECT COUNT(*) FROM mosaic_placement") == [(0,)]
@@ -291,6 +292,7 @@ def mosaic_whose_photo_goes_after_its_image_was_published_counts_as_published(ho
     drop_photo(house.daemon, "cat.png")
     house.kill_at(CrashPoint.IMAGE_PUBLISHED)
     (house.daemon.inbox / "cat.png").unlink()
+    house.kill_at(CrashPoint.MOSAIC_MARKED_PUBLISHED)
     assert house.run() == 0
     assert outbox(house.daemon) == MADE_OF_CAT
     assert mosaics(house.daemon) == [("cat", True)]
