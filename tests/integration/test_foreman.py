@@ -637,7 +637,7 @@ def test_mosaic_whose_image_stands_keeps_its_charges_though_its_report_was_taken
     assert shop.state() is JobState.WITHDRAWN
     figures = published(shop)
     assert (figures["distinct_tiles"], figures["color_error_1px"], figures["rows"]) == (3, None, 3)
-    assert "colour error unknown" in in_words(gather(shop.database, shop.foreman._settings))
+    assert "colour error unknown" in in_words(gather(shop.database, shop.foreman._settings, now=9.0))
 
 
 @pytest.mark.parametrize("how", ["unplugged", "a file"])
