@@ -117,7 +117,8 @@ class StatusFiles:
 
 
 def _is_ours(data: bytes) -> bool:
-    return data.startswith(_FIRST_LINE.encode())
+    """Whether a status file is ours; an empty one holds the name on some file systems, if a kill left it."""
+    return not data or data.startswith(_FIRST_LINE.encode())
 
 
 def _has_news(told: Standing, standing: Standing) -> bool:

@@ -159,6 +159,7 @@ def mosaic_is_published_once_wherever_the_daemon_is_killed(house: House) -> None
 
 @scenario
 def name_that_was_held_when_the_daemon_was_killed_is_used_at_the_next_start(house: House) -> None:
+    house.daemon._settings["status_files"] = False  # they hold names as well
     (house.plan / HOLDING_NAMES).touch()
     drop_photo(house.daemon, "cat.png")
     house.kill_at(CrashPoint.PLACE_HELD)
@@ -249,6 +250,7 @@ def rejection_is_carried_out_wherever_the_daemon_is_killed(house: House) -> None
 def original_ends_in_one_place_wherever_its_copying_is_killed(house: House) -> None:
     with folder_elsewhere(house.folder) as elsewhere:
         house.daemon._settings["archive"] = house.daemon.archive = elsewhere
+        house.daemon._settings["status_files"] = False  # they are held to be removed as well
         drop_photo(house.daemon, "cat.png")
         house.kill_at(
             CrashPoint.PART_COPIED,

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mosaicd.crash_points import CrashPoint
 from mosaicd.jobs.status_files import Standing, StatusFiles, in_words, status_path
+from mosaicd.media import moving
 from mosaicd.media.files import NAME_BYTES_LIMIT
 
 
@@ -108,6 +110,23 @@ def test_words_that_stay_are_not_written_again(files: StatusFiles, outbox: Path)
 
 def test_status_that_a_killed_daemon_left_can_be_removed(files: StatusFiles, outbox: Path) -> None:
     files.show([WAITING], now=0)
+    StatusFiles(outbox, outbox.with_name("staging")).remove(["cat.jpg", "dog.jpg"])
+    assert list(outbox.iterdir()) == []
+
+
+def test_status_that_a_killed_daemon_was_removing_or_giving_its_name_can_be_removed(
+    files: StatusFiles, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_killed(point: CrashPoint) -> None:
+        if point is CrashPoint.FILE_HELD:
+            raise KeyboardInterrupt
+
+    (outbox / "dog.jpg.status.txt").touch()
+    files.show([WAITING], now=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(moving, "passed", be_killed)
+        with pytest.raises(KeyboardInterrupt):
+            files.show([], now=1)
     StatusFiles(outbox, outbox.with_name("staging")).remove(["cat.jpg", "dog.jpg"])
     assert list(outbox.iterdir()) == []
 
