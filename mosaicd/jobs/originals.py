@@ -96,9 +96,8 @@ def write_reason(original: Path, reason: str, folders: Folders) -> None:
     """
     place = reason_path(original)
     try:
-        remove_if(
-            place, lambda data: data in (b"", _in_bytes(reason))
-        )  # a kill may have left it, or its name
+        left_by_a_kill = (b"", _in_bytes(reason))  # empty where names have to be held
+        remove_if(place, left_by_a_kill.__contains__)
         write_new(place, _in_bytes(reason), staging=folders.staging)
     except FileExistsError:
         raise
