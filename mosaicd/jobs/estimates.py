@@ -75,17 +75,15 @@ def seconds_left(
     float or None
         By its own pace, once that is telling, and by what is usual before; None if neither is known.
     """
-    own = None
-    if elapsed_seconds is not None and share_done > 0:
-        own = elapsed_seconds * (1 - share_done) / share_done
+    left = 1 - share_done
     if usual_seconds is None:
         is_telling = share_done >= _LEAST_TELLING_SHARE and (elapsed_seconds or 0) >= _LEAST_TELLING_SECONDS
-        return own if is_telling else None
-    usual = usual_seconds * (1 - share_done)
-    if own is None:
-        return usual
-    weight = share_done**2 / (share_done**2 + _TELLING_SHARE**2)
-    return weight * own + (1 - weight) * usual
+        return elapsed_seconds * left / share_done if is_telling and elapsed_seconds is not None else None
+    if elapsed_seconds is None:
+        return usual_seconds * left
+    # The mean of both, its own pace weighing as much as the square of its share: half at _TELLING_SHARE.
+    pace, usual = elapsed_seconds * share_done, usual_seconds * _TELLING_SHARE**2
+    return left * (pace + usual) / (share_done**2 + _TELLING_SHARE**2)
 
 
 def share_by_stages(stage: str, *, elapsed_share: float, stages: Mapping[str, float]) -> float:
