@@ -83,13 +83,13 @@ class _Unfailing(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write a text, or not."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Let what was written go out, or not."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
 
