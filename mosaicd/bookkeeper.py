@@ -34,6 +34,8 @@ from mosaicd.store.models import JobKind, JobState
 
 log = structlog.get_logger()
 
+_APPEARANCE_ADVICE = "What to do: correct it where it stands in the inbox; the next mosaic goes by it.\n"
+
 InTurns = Generator[None, None, None]
 """Pauses now and then, when there is much to do, so that other work can go on."""
 
@@ -233,6 +235,7 @@ class Bookkeeper:
                 one_line(f"{words}{why}"),
                 self.settings.folders,
                 is_earlier=lambda text: text.startswith(one_line(words)),
+                advice=_APPEARANCE_ADVICE,
             )
 
     def _settle_original(self, ticket: Ticket, *, reason: str | None) -> InSteps:

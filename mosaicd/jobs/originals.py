@@ -26,6 +26,11 @@ from mosaicd.media.moving import (
 )
 from mosaicd.media.room import is_full
 
+FILE_ADVICE = """\
+What to do: nothing is lost. If another program can open the file, save it anew there, as JPEG or MP4, and drop that
+into the inbox. Where a setting is named above, whoever runs mosaicd can change it, and then have the file tried again
+with `mosaicd retry`.
+"""
 _REASON_SUFFIX = ".reason.txt"
 _PATH_BYTES_LIMIT = 4095 - 100  # the system's, with room for a number, a suffix and hidden names
 
@@ -84,8 +89,8 @@ def put_aside(ticket: Ticket, queue: JobQueue, folders: Folders, *, reason: str)
     )
 
 
-def write_reason(original: Path, reason: str, folders: Folders) -> None:
-    """Write beside a file in ``rejected/`` why it is there.
+def write_reason(original: Path, reason: str, folders: Folders, *, advice: str = FILE_ADVICE) -> None:
+    """Write beside a file in ``rejected/`` why it is there, and what to do.
 
     Raises
     ------
@@ -96,9 +101,9 @@ def write_reason(original: Path, reason: str, folders: Folders) -> None:
     """
     place = reason_path(original)
     try:
-        left_by_a_kill = (b"", _in_bytes(reason))  # empty where names have to be held
-        remove_if(place, left_by_a_kill.__contains__)
-        write_new(place, _in_bytes(reason), staging=folders.staging)
+        # What a kill has left: an empty file where names have to be held.
+        remove_if(place, lambda data: not data or _first_line(data) == _in_bytes(reason))
+        write_new(place, b"\n".join((_in_bytes(reason), b"", advice.encode())), staging=folders.staging)
     except FileExistsError:
         raise
     except OSError as error:
@@ -108,7 +113,12 @@ def write_reason(original: Path, reason: str, folders: Folders) -> None:
 
 
 def write_lone_reason(
-    file: Path, reason: str, folders: Folders, *, is_earlier: Callable[[str], bool]
+    file: Path,
+    reason: str,
+    folders: Folders,
+    *,
+    is_earlier: Callable[[str], bool],
+    advice: str = FILE_ADVICE,
 ) -> None:
     """Write in ``rejected/`` what is wrong with a file that is not moved there, in place of an earlier reason.
 
@@ -116,16 +126,16 @@ def write_lone_reason(
     """
     for each in numbered(file):
         with contextlib.suppress(OSError):
-            remove_if(reason_path(each), lambda data: is_earlier(data.decode(errors="replace").rstrip("\n")))
+            remove_if(reason_path(each), lambda data: is_earlier(_first_line(data).decode(errors="replace")))
         with contextlib.suppress(FileExistsError):
-            write_reason(each, reason, folders)
+            write_reason(each, reason, folders, advice=advice)
             return
 
 
 def remove_reason(original: Path, reason: str) -> None:
     """Remove the reason for a file that does not stand in ``rejected/``, and nothing else that has its name."""
     if not os.path.lexists(original):
-        remove_if(reason_path(original), lambda data: data == _in_bytes(reason))
+        remove_if(reason_path(original), lambda data: _first_line(data) == _in_bytes(reason))
 
 
 def moved_original(ticket: Ticket, folders: Folders) -> InSteps:
@@ -160,7 +170,11 @@ def _was_another_moved(ticket: Ticket, original: Path, target: Path) -> bool:
 
 
 def _in_bytes(reason: str) -> bytes:
-    return f"{reason}\n".encode("utf-8", "backslashreplace")
+    return reason.encode("utf-8", "backslashreplace")
+
+
+def _first_line(data: bytes) -> bytes:
+    return data.split(b"\n", 1)[0]
 
 
 @contextlib.contextmanager

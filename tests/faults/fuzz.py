@@ -206,7 +206,9 @@ class Fuzzer:
             with captured():
                 self._books._complain_of_appearance(self._ticket, str(error))
             complaint = reason_path(self._rejected / APPEARANCE_FILE)
-            self.findings.hear(complaint.read_text("utf-8").removesuffix("\n").split(" was passed over: ")[1])
+            said, advice = complaint.read_text("utf-8").split("\n\n")
+            assert advice.count("\n") == 1, f"{said!r} is followed by {advice!r}"
+            self.findings.hear(said.split(" was passed over: ")[1])
             complaint.unlink()
 
     # ---- Names

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mosaicd.jobs.originals import reason_path
+from mosaicd.jobs.originals import FILE_ADVICE, reason_path
 from tests.daemon_process import DaemonProcess
 from tests.faults.garbage import SETTINGS, feed
 from tests.faults.hostile_files import DONE, HOSTILE, TOO_MUCH
@@ -78,7 +78,10 @@ def test_name_of_a_file_forges_nothing_and_leads_nowhere(tmp_path: Path, log_for
     assert all(path.parent == daemon.outbox for path in daemon.outbox.rglob("*"))
     for name in NAMES:
         reason = reason_path(daemon.rejected / f"{name}.gif").read_text()
-        assert reason == "this is not a photo in a format that can be read, or it is damaged or cut short\n"
+        assert reason == (
+            "this is not a photo in a format that can be read, or it is damaged or cut short\n\n"
+            + FILE_ADVICE
+        )
     log, status = daemon.log_file.read_text(), said(daemon, "status")
     for text in (log, status):
         assert all(letter.isprintable() or letter == "\n" for letter in text)

@@ -17,6 +17,7 @@ from mosaicd.errors import CorruptStateError, TransientError
 from mosaicd.foreman import Foreman
 from mosaicd.intake.admission import Admission
 from mosaicd.jobs.limits import Limits
+from mosaicd.jobs.originals import FILE_ADVICE
 from mosaicd.jobs.queue import JobQueue
 from mosaicd.jobs.workers import (
     Deferred,
@@ -425,7 +426,7 @@ def test_file_that_cannot_be_used_is_put_aside_with_the_reason(shop: Workshop) -
     shop.hear(Rejected(reason=REASON))
     assert (shop.state(), shop.job().explanation) == (JobState.REJECTED, REASON)
     assert (shop.folders.rejected / "cat.jpg").exists()
-    assert (shop.folders.rejected / "cat.jpg.reason.txt").read_text() == f"{REASON}\n"
+    assert (shop.folders.rejected / "cat.jpg.reason.txt").read_text() == f"{REASON}\n\n{FILE_ADVICE}"
     assert shop.foreman.rejections == 1
 
 
@@ -445,7 +446,7 @@ def test_file_that_stays_and_is_rejected_again_has_the_latest_reason(shop: Works
         shop.begin()
         shop.hear(Rejected(reason=reason))
     assert [path.name for path in shop.folders.rejected.iterdir()] == ["cat.jpg.reason.txt"]
-    assert (shop.folders.rejected / "cat.jpg.reason.txt").read_text() == "it is green\n"
+    assert (shop.folders.rejected / "cat.jpg.reason.txt").read_text() == f"it is green\n\n{FILE_ADVICE}"
 
 
 def test_clock_set_back_by_a_year_defers_nothing_by_a_year(
@@ -535,7 +536,10 @@ def test_appearance_file_that_was_passed_over_is_complained_of(shop: Workshop) -
     shop.begin("family/cat.jpg")
     shop.hear(Done(facts=FACTS[MOSAIC], appearance_complaint="no setting x"))
     complaint = (shop.folders.rejected / "family" / "mosaic.toml.reason.txt").read_text()
-    assert complaint == "mosaic.toml of library default was passed over: no setting x\n"
+    assert complaint == (
+        "mosaic.toml of library default was passed over: no setting x\n\n"
+        "What to do: correct it where it stands in the inbox; the next mosaic goes by it.\n"
+    )
 
 
 def test_complaint_about_an_appearance_file_replaces_the_last_one_and_no_other_file(shop: Workshop) -> None:
@@ -547,7 +551,7 @@ def test_complaint_about_an_appearance_file_replaces_the_last_one_and_no_other_f
         shop.hear(Done(facts=FACTS[MOSAIC], appearance_complaint=f"no setting {number}"))
     assert other.read_text() == "a film of this name"
     complaint = (shop.folders.rejected / "mosaic (2).toml.reason.txt").read_text()
-    assert complaint == "mosaic.toml of library default was passed over: no setting 2\n"
+    assert complaint.startswith("mosaic.toml of library default was passed over: no setting 2\n")
 
 
 def test_stop_gives_every_job_back_without_a_mark(shop: Workshop) -> None:
@@ -806,7 +810,7 @@ def test_reason_that_cannot_be_written_leaves_the_file_in_the_inbox_until_it_can
     shop.folders.rejected.unlink()
     shop.again(Rejected(reason=REASON))
     assert shop.state() is JobState.REJECTED
-    assert (shop.folders.rejected / "cat.jpg.reason.txt").read_text() == f"{REASON}\n"
+    assert (shop.folders.rejected / "cat.jpg.reason.txt").read_text() == f"{REASON}\n\n{FILE_ADVICE}"
 
 
 def test_rejection_that_was_decided_is_carried_out_after_a_crash_where_files_are_left(

@@ -9,6 +9,7 @@ import pytest
 
 from mosaicd.errors import TransientError
 from mosaicd.jobs.originals import (
+    FILE_ADVICE,
     Folders,
     archive,
     moved_original,
@@ -158,19 +159,21 @@ def test_file_in_the_place_of_its_folder_defers_the_move(queue: JobQueue, folder
 def test_rejected_file_has_its_reason_beside_it(queue: JobQueue, folders: Folders) -> None:
     moved = result_of(put_aside(running(queue, folders, "family/cat.jpg"), queue, folders, reason=REASON))
     assert moved == folders.rejected / "family/cat.jpg"
-    assert (folders.rejected / "family/cat.jpg.reason.txt").read_text() == f"{REASON}\n"
+    assert (folders.rejected / "family/cat.jpg.reason.txt").read_text() == f"{REASON}\n\n{FILE_ADVICE}"
 
 
 def test_rejected_file_of_255_bytes_has_its_reason_beside_it(queue: JobQueue, folders: Folders) -> None:
     moved = result_of(put_aside(running(queue, folders, "n" * 255), queue, folders, reason=REASON))
     assert moved is not None
-    assert reason_path(moved).read_text() == f"{REASON}\n"
+    assert reason_path(moved).read_text() == f"{REASON}\n\n{FILE_ADVICE}"
     assert len(list(folders.rejected.iterdir())) == 2
 
 
 def test_reason_may_name_any_file(queue: JobQueue, folders: Folders) -> None:
     write_reason(folders.rejected / "cat.jpg", "caf\udce9.jpg is no photo", folders)
-    assert (folders.rejected / "cat.jpg.reason.txt").read_text() == "caf\\udce9.jpg is no photo\n"
+    assert (
+        folders.rejected / "cat.jpg.reason.txt"
+    ).read_text() == f"caf\\udce9.jpg is no photo\n\n{FILE_ADVICE}"
 
 
 def test_reason_that_cannot_be_written_is_tried_again_later(folders: Folders) -> None:
@@ -186,9 +189,9 @@ def test_reason_takes_the_name_of_no_file_that_was_put_aside(queue: JobQueue, fo
         queue.end(ticket.job_id, JobState.REJECTED, now=9.0, explanation=REASON)
     assert {path.name: path.read_text() for path in folders.rejected.iterdir()} == {
         "cat.jpg.reason.txt": "this is cat.jpg.reason.txt",
-        "cat.jpg.reason.txt.reason.txt": f"{REASON}\n",
+        "cat.jpg.reason.txt.reason.txt": f"{REASON}\n\n{FILE_ADVICE}",
         "cat (2).jpg": "this is cat.jpg",
-        "cat (2).jpg.reason.txt": f"{REASON}\n",
+        "cat (2).jpg.reason.txt": f"{REASON}\n\n{FILE_ADVICE}",
     }
 
 
@@ -196,10 +199,10 @@ def test_reason_for_a_file_that_stays_replaces_an_earlier_one_and_nothing_else(f
     file = folders.rejected / "cat.jpg"
     write_reason(file, "it is blue", folders)
     write_lone_reason(file, "it is green", folders, is_earlier={"it is blue"}.__contains__)
-    assert reason_path(file).read_text() == "it is green\n"
+    assert reason_path(file).read_text() == f"it is green\n\n{FILE_ADVICE}"
     write_lone_reason(file, "it is red", folders, is_earlier={"it is blue"}.__contains__)
-    assert reason_path(file).read_text() == "it is green\n"
-    assert (folders.rejected / "cat (2).jpg.reason.txt").read_text() == "it is red\n"
+    assert reason_path(file).read_text() == f"it is green\n\n{FILE_ADVICE}"
+    assert (folders.rejected / "cat (2).jpg.reason.txt").read_text() == f"it is red\n\n{FILE_ADVICE}"
 
 
 def test_file_that_cannot_be_put_aside_leaves_no_reason_there(
