@@ -28,8 +28,8 @@ from mosaicd.media.room import is_full
 
 FILE_ADVICE = """\
 What to do: nothing is lost. If another program can open the file, save it anew there, as JPEG or MP4, and drop that
-into the inbox. Where a setting is named above, whoever runs mosaicd can change it; `mosaicd retry` then tries the file
-again.
+into the inbox. Where a setting is named above, whoever runs mosaicd can change it; `mosaicd retry` then tries the
+file again.
 """
 _REASON_SUFFIX = ".reason.txt"
 _PATH_BYTES_LIMIT = 4095 - 100  # the system's, with room for a number, a suffix and hidden names
