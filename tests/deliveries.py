@@ -4,7 +4,6 @@ import contextlib
 import functools
 import hashlib
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -20,9 +19,10 @@ import numpy as np
 from tests import films
 from tests.daemon_process import DaemonProcess, wait_until
 from tests.libraries import PHOTOS
+from tests.readme import blocks, table_rows
 from tests.syncthing_pair import TYPES
 
-README = Path(__file__).parents[1] / "README.md"
+HEADING = "Synced folders"
 SMALL = {
     "cells_on_long_side": 16,
     "tile_edge_pixels": 16,
@@ -35,21 +35,14 @@ PHOTO_FILES = {PORTRAIT: PHOTOS / "astronaut.png", MUG: PHOTOS / "coffee.png"}
 _BLOCK_BYTES = 512
 
 
-def section() -> str:
-    """README's section on synced folders."""
-    return README.read_text().split("\n## Synced folders\n")[1].split("\n## ")[0]
-
-
 def table_of_syncthing_folders() -> dict[str, tuple[str, str]]:
     """Each folder's type on the phone and on the machine, as README has it."""
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section().splitlines()]
-    return {row[0]: (row[1], row[2]) for row in rows if len(row) > 2 and row[1] in TYPES}
+    return {row[0]: (row[1], row[2]) for row in table_rows(HEADING) if len(row) > 2 and row[1] in TYPES}
 
 
 def recipes(first_word: str) -> list[str]:
     """The commands of README's section on synced folders that begin so."""
-    blocks = re.findall(r"```sh\n(.*?)```", section(), re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
+    lines = [line for block in blocks(HEADING) for line in block.splitlines()]
     found = [line for line in lines if line.split()[0] == first_word]
     assert found, f"README has no command {first_word}"
     return found

@@ -14,6 +14,7 @@ import pytest
 
 from tests.daemon_process import DaemonProcess, wait_until
 from tests.deliveries import (
+    HEADING,
     FILM,
     MOSAICS,
     MUG,
@@ -26,9 +27,9 @@ from tests.deliveries import (
     recipes,
     require_taken_once,
     run,
-    section,
     with_programs_of_the_tests,
 )
+from tests.readme import section
 from tests.sync_servers import program, s3_server, samba_server, ssh_server
 
 KILLED_TEN_TIMES = [SIGKILL] * 10
@@ -212,7 +213,7 @@ def test_scp_that_is_killed_and_begun_again_within_the_quiet_period(pictures: Pa
 
 def test_samba(daemon: DaemonProcess, pictures: Path, tmp_path: Path) -> None:
     inbox, _ = library(daemon, "samba")
-    (share,) = re.findall(r"```ini\n(.*?)```", section(), re.DOTALL)
+    (share,) = re.findall(r"```ini\n(.*?)```", section(HEADING), re.DOTALL)
     share = re.sub(r"valid users = .*\n", "", share.replace("/home/ann/Mosaics", str(daemon.root)))
     share = share.replace("= ann", f"= {inbox.owner()}")
     film = (pictures / FILM).read_bytes()

@@ -29,7 +29,7 @@ from tests.acceptance.systemd_sandbox import (
     Service,
     booted,
 )
-from tests.recipes import log_recipes
+from tests.readme import log_recipes
 
 
 @pytest.fixture(scope="module")

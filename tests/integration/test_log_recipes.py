@@ -12,7 +12,7 @@ import pytest
 
 from tests.daemon_process import DaemonProcess
 from tests.faults.workplace import QUICK, drop_film, drop_photo
-from tests.recipes import log_recipes
+from tests.readme import log_recipes
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 

@@ -3,14 +3,13 @@
 import re
 import textwrap
 import tomllib
-from enum import Enum
 from pathlib import Path
 
 import pytest
 
-from mosaicd.pipelines.appearance import Appearance
-from mosaicd.settings import LibrarySettings, Settings
+from mosaicd.settings import Settings
 from mosaicd.settings_reading import load_settings
+from tests.settings_texts import APPEARANCE, GENERAL, PER_LIBRARY, default_in_toml, description
 
 FILE = Path(__file__).parents[2] / "config/mosaicd.toml"
 HEADER = """\
@@ -20,8 +19,8 @@ HEADER = """\
 # /etc/mosaicd/mosaicd.toml. Over it go environment variables (MOSAICD_CELLS_ON_LONG_SIDE=81), and over those
 # the command line (--set cells_on_long_side=81). `mosaicd check` says what is wrong with it, if anything.
 """
-GENERAL = "Folders, work and logs"
-PER_LIBRARY = "For every library, unless it has settings of its own below"
+GENERAL_HEADING = "Folders, work and logs"
+PER_LIBRARY_HEADING = "For every library, unless it has settings of its own below"
 TABLES = """\
 What stands under "For every library" can be set for one library alone, in a table of its name, which is that of
 its folder in the inbox. What mosaics look like ({appearance}) can also be set in that folder itself, in a file
@@ -36,58 +35,22 @@ EXAMPLE = """\
 
 def rendered() -> str:
     """The file as the models would have it."""
-    general = [
-        name for name in Settings.model_fields if name not in {*LibrarySettings.model_fields, "library"}
-    ]
-    parts = [HEADER, f"# ---- {GENERAL}\n", *map(entry, general)]
-    parts += [f"# ---- {PER_LIBRARY}\n", *map(entry, LibrarySettings.model_fields)]
-    tables = commented(TABLES.format(appearance=", ".join(Appearance.model_fields)))
+    parts = [HEADER, f"# ---- {GENERAL_HEADING}\n", *map(entry, GENERAL)]
+    parts += [f"# ---- {PER_LIBRARY_HEADING}\n", *map(entry, PER_LIBRARY)]
+    tables = commented(TABLES.format(appearance=", ".join(APPEARANCE)))
     return "\n".join([*parts, "# ---- Single libraries\n", f"{tables}\n{EXAMPLE}"])
 
 
 def entry(name: str) -> str:
     """A setting's description and its commented-out default."""
-    description = commented(Settings.model_fields[name].description or "")
-    return f"{description}\n# {name} = {in_toml(default(name))}\n"
+    return f"{commented(description(name))}\n# {name} = {default_in_toml(name)}\n"
 
 
 def commented(text: str) -> str:
     return textwrap.fill(text, 110, initial_indent="# ", subsequent_indent="# ")
 
 
-def default(name: str) -> object:
-    """A setting's default; for a path that depends on others, what comes of their defaults."""
-    settings = Settings()
-    if name == "database":
-        return with_tilde(settings.database_path)
-    if (value := getattr(settings, name)) is None:
-        return with_tilde(getattr(settings.folders, name))
-    return value
-
-
-def with_tilde(path: Path) -> Path:
-    return Path("~") / path.relative_to(Path.home())
-
-
-def in_toml(value: object) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case int():
-            return f"{value:_}"
-        case float():
-            return repr(value)
-        case Enum():
-            return f'"{value.value}"'
-        case _:
-            return f'"{value}"'
-
-
-@pytest.fixture(autouse=True)
-def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "STATE_DIRECTORY"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("at_home")
 
 
 def test_file_is_what_the_models_say() -> None:

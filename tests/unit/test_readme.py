@@ -9,9 +9,10 @@ import pytest
 
 import mosaicd
 from mosaicd import cli, daemon
+from tests.readme import section, table_rows
+from tests.settings_texts import APPEARANCE, GENERAL, PER_LIBRARY, default_in_toml, description
 
 PACKAGE = Path(mosaicd.__file__).parent
-README = Path(__file__).parents[2] / "README.md"
 LEVELS = {"debug", "info", "warning", "error", "critical"}
 
 
@@ -46,12 +47,6 @@ def test_events_are_logged_by_their_level_and_their_name() -> None:
                     assert isinstance(arguments[0], ast.Constant), (
                         f"{file}:{node.lineno}: its name is constant"
                     )
-
-
-def table_rows(heading: str) -> list[list[str]]:
-    section = README.read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in section.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in row] for row in rows]
 
 
 def test_the_table_of_log_events_is_true() -> None:
@@ -92,3 +87,26 @@ def test_every_command_is_in_the_table() -> None:
 )
 def test_every_exit_code_is_in_the_table(code: int) -> None:
     assert str(code) in {row[0] for row in table_rows("Commands")}
+
+
+SETTINGS_TABLES = {
+    "Folders, work and logs:": GENERAL,
+    "Of each library:": [name for name in PER_LIBRARY if name not in APPEARANCE],
+    "What mosaics look like, of each library, or in a mosaic.toml:": APPEARANCE,
+}
+
+
+def rendered_settings() -> str:
+    """The tables of settings as the models would have them."""
+    parts = []
+    for words, names in SETTINGS_TABLES.items():
+        rows = [f"| `{name}` | `{default_in_toml(name)}` | {description(name)} |" for name in names]
+        parts += [words, "\n".join(["| setting | default | what it does |", "|---|---|---|", *rows])]
+    return "\n\n".join(parts)
+
+
+@pytest.mark.usefixtures("at_home")
+def test_the_tables_of_settings_are_what_the_models_say() -> None:
+    first = next(iter(SETTINGS_TABLES))
+    text = section("Settings")
+    assert text[text.index(first) :].strip() == rendered_settings()
