@@ -37,25 +37,6 @@ def block(beginning: str) -> str:
     return found
 
 
-def commands_of_the_table() -> list[str]:
-    """Every command of the Commands table, each with none of its options and with each of them."""
-    found = []
-    for cell, *_ in table_rows("Commands"):
-        if not cell.startswith("`mosaicd"):
-            continue
-        plain, *choices = re.split(r" \[([^\]]*)\]", cell.strip("`").replace("\\|", "|"))
-        options, rests = choices[::2], choices[1::2]
-        whole = plain + "".join(rests)
-        found.append(whole)
-        found += [
-            f"{plain} {option.strip()}{''.join(rests)}"
-            for group in options
-            if group.startswith("-")
-            for option in group.split("|")
-        ]
-    return found
-
-
 def log_recipes() -> tuple[str, list[str]]:
     """What lets the shell know how to read the log, and the recipes that use it, a line each."""
     definition, recipes = blocks("The log")

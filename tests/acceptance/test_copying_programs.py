@@ -14,8 +14,8 @@ import pytest
 
 from tests.daemon_process import DaemonProcess, wait_until
 from tests.deliveries import (
-    HEADING,
     FILM,
+    HEADING,
     MOSAICS,
     MUG,
     PHOTO_FILES,

@@ -9,7 +9,7 @@ import pytest
 
 import mosaicd
 from mosaicd import cli, daemon
-from tests.readme import section, table_rows
+from tests.readme import REPOSITORY, blocks, section, sections, table_rows
 from tests.settings_texts import APPEARANCE, GENERAL, PER_LIBRARY, default_in_toml, description
 
 PACKAGE = Path(mosaicd.__file__).parent
@@ -110,3 +110,34 @@ def test_the_tables_of_settings_are_what_the_models_say() -> None:
     first = next(iter(SETTINGS_TABLES))
     text = section("Settings")
     assert text[text.index(first) :].strip() == rendered_settings()
+
+
+# What runs each of README's blocks for the shell, as it stands there: by the block's beginning.
+RUN_BY = {
+    "python3 -m venv .venv && .venv/bin/pip install . &&": "tests/acceptance/test_first_steps.py",
+    ".venv/bin/mosaicd run": "tests/acceptance/test_first_steps.py",
+    ".venv/bin/pip install '.[study]'": "tests/acceptance/test_first_steps.py",
+    "rsync ": "tests/acceptance/test_copying_programs.py",
+    "scp ": "tests/acceptance/test_copying_programs.py",
+    "rclone copy": "tests/acceptance/test_copying_programs.py",
+    "rclone move": "tests/acceptance/test_copying_programs.py",
+    "mosaicd-log() {": "tests/integration/test_log_recipes.py",
+    "mosaicd-log --since": "tests/integration/test_log_recipes.py",
+    "python3 -m venv .venv && .venv/bin/pip install '.[test]'": ".ci/run",
+}
+# What no test runs as it stands there, and why.
+NOT_RUN = {
+    "python -m tests.benchmarks.square_library": "it takes other makers' programs",
+    "python3 -m venv ~/.local": "pip in the throw-away systemd has no network; tests install a copy there",
+    "sudo python3 -m venv": "the same, and sudo",
+    "alias mosaicd-service": "sudo; tests are that user by runuser",
+    "systemctl --user stop": "tests restore a backup without a service",
+}
+
+
+def test_every_block_for_the_shell_is_run_or_said_not_to_be() -> None:
+    written = [text for heading in sections() for text in blocks(heading)]
+    known = [*RUN_BY, *NOT_RUN]
+    assert [text for text in written if sum(map(text.startswith, known)) != 1] == []
+    assert [beginning for beginning in known if not any(text.startswith(beginning) for text in written)] == []
+    assert [file for file in RUN_BY.values() if not (REPOSITORY / file).exists()] == []
