@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -105,10 +106,14 @@ def film_parts(inbox: Path, *, film_bytes: int, since_ns: int, least_bytes: int 
     """Files that hold so much of the film, and not all, written to since then; whatever they are called."""
     found = []
     for path in inbox.rglob("*"):
-        if FILM in path.name and path.is_file():
-            facts = path.stat()
+        if FILM in path.name:
+            try:
+                facts = path.lstat()
+            except FileNotFoundError:  # it has just got its own name
+                continue
             there = min(facts.st_size, facts.st_blocks * _BLOCK_BYTES)  # some programs make room first
-            if facts.st_mtime_ns >= since_ns and least_bytes <= there < film_bytes:
+            is_part = stat.S_ISREG(facts.st_mode) and least_bytes <= there < film_bytes
+            if is_part and facts.st_mtime_ns >= since_ns:
                 found.append(path)
     return found
 
