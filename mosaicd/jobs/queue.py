@@ -4,18 +4,18 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from mosaicd.crash_points import CrashPoint, passed
+from mosaicd.jobs.half_done import forget_unpublished, retire_unfinished, work_kept
 from mosaicd.jobs.states import ACTIVE_STATES, require_step
 from mosaicd.jobs.tickets import TICKET_COLUMNS, Arrival, Ticket, ticket_of
 from mosaicd.media.files import Signature
 from mosaicd.plain_text import printable
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
-from mosaicd.store.models import Job, JobKind, JobState, Library, Mosaic, MosaicPlacement, Source, TileUse
-from mosaicd.store.tiles import remove_source
+from mosaicd.store.models import Job, JobKind, JobState, Library, Mosaic, Source
 
 _CLAIMABLE_AT_ONCE = 20
 
@@ -221,7 +221,7 @@ class JobQueue:
             _step(job, JobState.QUEUED)
             job.attempts -= 1
             job.explanation = explanation
-            kept = _work_kept(session, job)
+            kept = work_kept(session, job)
             job.interruptions = job.interruptions + 1 if kept == job.work_kept else 1
             job.work_kept = kept
         passed(CrashPoint.JOB_TAKEN_BACK)
@@ -273,9 +273,9 @@ class JobQueue:
             job.stage = None
             job.progress = 1.0 if state is JobState.DONE else job.progress
             if job.kind is JobKind.MOSAIC:
-                _forget_unpublished(session, job)
+                forget_unpublished(session, job)
             elif state is JobState.WITHDRAWN:
-                _retire_unfinished(session, job, now=now)
+                retire_unfinished(session, job, now=now)
         passed(CrashPoint.JOB_ENDED)
 
     def revive(self, job_id: int, signature: Signature, *, now: float) -> None:
@@ -350,36 +350,6 @@ def _bring_up_to_date(job: Job, arrival: Arrival, *, now: float) -> None:
     job.kind = arrival.kind
     job.size, job.mtime_ns, job.inode = looks.size, looks.mtime_ns, looks.inode
     job.admitted_at = now
-
-
-def _work_kept(session: Session, job: Job) -> int:
-    """How much of a job would not have to be done again: samples in the store, or a mosaic's placement."""
-    if job.kind is JobKind.MOSAIC:
-        return int(session.scalar(select(exists().where(Mosaic.job_id == job.id))) or 0)
-    source = select(Source.next_sample).where(
-        Source.library_id == job.library_id, Source.sha256 == job.sha256
-    )
-    return session.scalar(source) or 0
-
-
-def _forget_unpublished(session: Session, job: Job) -> None:
-    """Remove the mosaic that a job has recorded, if nobody ever saw it: its placement and charges go with it."""
-    unseen = select(Mosaic.id).where(Mosaic.job_id == job.id, Mosaic.published_at.is_(None)).scalar_subquery()
-    session.execute(delete(TileUse).where(TileUse.mosaic_id == unseen))
-    session.execute(delete(MosaicPlacement).where(MosaicPlacement.mosaic_id == unseen))
-    session.execute(delete(Mosaic).where(Mosaic.id == unseen))
-
-
-def _retire_unfinished(session: Session, job: Job, *, now: float) -> None:
-    """Take what a job's file has given so far out of use; should the same file come again, it comes back."""
-    unfinished = select(Source).where(
-        Source.library_id == job.library_id,
-        Source.sha256 == job.sha256,
-        Source.completed_at.is_(None),
-        Source.removed_at.is_(None),
-    )
-    for source in session.scalars(unfinished):
-        remove_source(session, source, now=now)
 
 
 def _jobs(session: Session, tickets: Iterable[Ticket]) -> dict[int, Job]:
