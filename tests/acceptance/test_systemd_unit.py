@@ -29,7 +29,7 @@ from tests.acceptance.systemd_sandbox import (
     Service,
     booted,
 )
-from tests.readme import log_recipes
+from tests.readme import block, log_recipes
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +141,17 @@ def test_status_is_read_while_the_unit_runs(sandbox: Sandbox, service: Service) 
     places = {"MOSAICD_ROOT": ROOT, "STATE_DIRECTORY": "/var/lib/mosaicd"}
     shown = sandbox.run("runuser", "-u", "mosaicd", "--", INSTALLED, "status", "--json", environment=places)
     assert json.loads(shown.stdout)["daemon_runs"]
+
+
+@pytest.mark.usefixtures("service")
+def test_service_is_asked_as_readme_has_it(sandbox: Sandbox) -> None:
+    # There is no sudo here; what README wants of it, this does.
+    sandbox.write(
+        "/run/sudo", '#!/bin/sh\n[ "$1 $2" = "-H -u" ] || exit 9\nshift 2\nrunuser -u "$1" -- "${@:2}"\n'
+    )
+    asked = block("alias mosaicd-service=").replace("sudo", "bash /run/sudo", 1)
+    shown = sandbox.run("sh", "-ec", asked)
+    assert "daemon: running" in shown.stdout
 
 
 def test_stop_of_a_daemon_at_rest_says_nothing_alarming(sandbox: Sandbox, service: Service) -> None:

@@ -17,6 +17,7 @@ from tests.acceptance.systemd_sandbox import (
     booted,
 )
 from tests.acceptance.user_service import CONFIG, HOME, PROGRAM, UNIT, user_unit
+from tests.readme import block
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,18 @@ def test_reload_of_broken_settings_leaves_the_daemon_at_work(sandbox: Sandbox, s
     assert (refused["PRIORITY"], CONFIG in refused["why"]) == ("3", True)
     service.wait_for(lambda: service.show("ActiveState") == "active", "the reload is over")
     assert service.main_process == process
+
+
+def test_backup_is_restored_as_readme_has_it(sandbox: Sandbox, service: Service) -> None:
+    sandbox.run_as_person(PROGRAM, "backup", f"{HOME}/backup.sqlite3")
+    before = json.loads(sandbox.run_as_person(PROGRAM, "status", "--json").stdout)
+    with sandbox.path(f"{HOME}/.local/state/mosaicd/mosaicd.sqlite3").open("r+b") as database:
+        database.write(b"no database any more")
+    sandbox.run_as_person("sh", "-ec", block("systemctl --user stop mosaicd"))
+    assert service.show("ActiveState") == "active"
+    after = json.loads(sandbox.run_as_person(PROGRAM, "status", "--json").stdout)
+    assert (after["daemon_runs"], after["libraries"]) == (True, before["libraries"])
+    assert sandbox.path(f"{HOME}/.local/state/mosaicd/damaged/mosaicd.sqlite3").exists()
 
 
 def test_stop_is_clean(sandbox: Sandbox, service: Service) -> None:

@@ -123,6 +123,8 @@ RUN_BY = {
     "rclone move": "tests/acceptance/test_copying_programs.py",
     "mosaicd-log() {": "tests/integration/test_log_recipes.py",
     "mosaicd-log --since": "tests/integration/test_log_recipes.py",
+    "alias mosaicd-service": "tests/acceptance/test_systemd_unit.py",
+    "systemctl --user stop": "tests/acceptance/test_systemd_user_unit.py",
     "python3 -m venv .venv && .venv/bin/pip install '.[test]'": ".ci/run",
 }
 # What no test runs as it stands there, and why.
@@ -130,8 +132,6 @@ NOT_RUN = {
     "python -m tests.benchmarks.square_library": "it takes other makers' programs",
     "python3 -m venv ~/.local": "pip in the throw-away systemd has no network; tests install a copy there",
     "sudo python3 -m venv": "the same, and sudo",
-    "alias mosaicd-service": "sudo; tests are that user by runuser",
-    "systemctl --user stop": "tests restore a backup without a service",
 }
 
 
