@@ -31,6 +31,11 @@ def browser() -> Iterator["Browser"]:
 class Visit:
     """A page of ours, opened from its file, and what the browser had to say about it.
 
+    Parameters
+    ----------
+    ready : str
+        Selects what is there once the page is ready.
+
     Attributes
     ----------
     page : Page
@@ -40,7 +45,10 @@ class Visit:
         What was asked for, beside the page itself and its own pictures.
     """
 
-    def __init__(self, browser: "Browser", file: Path, **context: Any) -> None:
+    def __init__(
+        self, browser: "Browser", file: Path, *, ready: str = "html[data-ready=yes]", **context: Any
+    ) -> None:
+        self._ready = ready
         self._context = browser.new_context(**context)
         self.page: Page = self._context.new_page()
         self.complaints: list[str] = []
@@ -52,7 +60,7 @@ class Visit:
         self.requests = [url for url in self.requests if url != file.as_uri()]
 
     def __enter__(self) -> "Visit":
-        self.page.wait_for_selector("html[data-ready=yes]", state="attached")
+        self.page.wait_for_selector(self._ready, state="attached")
         return self
 
     def __exit__(self, *_: object) -> None:

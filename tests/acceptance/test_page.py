@@ -29,7 +29,7 @@ from tests.stores import new_database
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
 
-PHONE = {
+PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "device_scale_factor": 3,
     "has_touch": True,
@@ -42,7 +42,7 @@ path => {
 }
 """
 EDGE, MASTER_EDGE = 50, 128
-DESK = {"viewport": {"width": 1440, "height": 900}}
+DESK: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 
 
 @dataclass(frozen=True)
@@ -244,20 +244,36 @@ def test_slider_shows_the_photo(opened: "Browser", made: Made) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_has_no_serious_accessibility_problem(opened: "Browser", made: Made, scheme: str) -> None:
-    try:
-        axe = package(Origin.NPM, "axe-core") / "package" / "axe.min.js"
-    except UnavailableError as error:
-        pytest.skip(str(error))
     with Visit(opened, made.page, color_scheme=scheme, bypass_csp=True, **PHONE) as visit:
         visit.page.focus("#mosaic")
         visit.page.keyboard.press("Enter")
         visit.page.click("summary >> nth=0")
-        visit.page.evaluate(axe.read_text())
-        found = visit.page.evaluate("axe.run()")
-        problems = [
-            (each["id"], each["impact"], [node["html"][:200] for node in each["nodes"]])
-            for each in found["violations"]
-            if each["impact"] in {"serious", "critical", "moderate"}
-        ]
-        assert problems == []
-        assert found["passes"]
+        assert accessibility_problems(visit) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", [PHONE, DESK], ids=["phone", "desk"])
+def test_gallery_has_no_serious_accessibility_problem_and_asks_nobody_for_anything(
+    opened: "Browser", made: Made, device: dict[str, Any], scheme: str
+) -> None:
+    gallery = made.page.parent / "index.html"
+    with Visit(opened, gallery, ready="article img", color_scheme=scheme, bypass_csp=True, **device) as visit:
+        assert accessibility_problems(visit) == []
+        assert visit.complaints == []
+        assert [url for url in visit.requests if not url.startswith("data:")] == []
+
+
+def accessibility_problems(visit: Visit) -> list[tuple[str, str, list[str]]]:
+    """What axe finds on a page that keeps people out."""
+    try:
+        axe = package(Origin.NPM, "axe-core") / "package" / "axe.min.js"
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    visit.page.evaluate(axe.read_text())
+    found = visit.page.evaluate("axe.run()")
+    assert found["passes"]
+    return [
+        (each["id"], each["impact"], [node["html"][:200] for node in each["nodes"]])
+        for each in found["violations"]
+        if each["impact"] in {"serious", "critical", "moderate"}
+    ]

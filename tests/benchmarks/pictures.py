@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -19,7 +20,7 @@ _HEIGHT = 480
 _NEAR = (0.60, 0.30, 0.20)
 """Where the mosaic is looked at from near: left and top as shares of its size, and the share of its height."""
 _GAP = 8
-_PHONE = {
+_PHONE: dict[str, Any] = {
     "viewport": {"width": 320, "height": 640},
     "device_scale_factor": 1.5,
     "has_touch": True,
