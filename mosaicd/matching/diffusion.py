@@ -67,7 +67,7 @@ def assign(
 
         def shifted(ranked: Candidates, line: int, cell: int = cell) -> FloatArray:
             """Distances of candidates to what is asked for."""
-            tiles = index.weighted(ranked.positions[line])[:, _MEANS]
+            tiles = index.weighted_means(ranked.positions[line])
             before = np.square(tiles - cells[cell, _MEANS] * weights).sum(axis=1)
             after = np.square(tiles - asked[cell, _MEANS] * weights).sum(axis=1)
             squared: FloatArray = np.square(ranked.distances[line]) - before + after
@@ -75,7 +75,7 @@ def assign(
             return distances
 
         position = board.place(cell, candidates, shifted, ask)
-        lacking = asked[cell, _MEANS] - index.weighted(np.array([position]))[0, _MEANS] / weights
+        lacking = asked[cell, _MEANS] - index.weighted_means(position) / weights
         left = (1 - color_correction) * lacking
         for down, on, share in _HANDED_ON:
             errors[row + down, column + 1 + on] += share * left

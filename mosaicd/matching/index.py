@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosaicd.imaging import FloatArray
-from mosaicd.imaging.descriptors import COLUMNS, KEY_COLUMNS, MIRROR_SIGNS
+from mosaicd.imaging.descriptors import COLUMNS, KEY_COLUMNS, MEAN_COLUMNS, MIRROR_SIGNS
 from mosaicd.matching.leaves import Partition, join, partition
+from mosaicd.matching.packed import PackedRows
 from mosaicd.matching.search import search
 
 _MERGE_SHARE = 0.1
+_ROWS_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,9 +40,10 @@ class Candidates:
 class TileIndex:
     """Finds the tiles nearest to cells, and grows with its library.
 
-    One partition holds most tiles and a small one the recent ones, whose leaves are searched together; when the
-    recent outgrow a tenth, both are made anew as one. They are made when a query needs them, so that many small
-    additions cost one.
+    One partition holds most tiles, and ever smaller ones the recent ones; the leaves of all are searched together.
+    Of the recent, one that is not smaller than the one before it is made anew together with that, so that a tile
+    is divided anew only as often as their number doubles; when the recent outgrow a tenth, all are made anew as
+    one. They are made when a query needs them, so that many small additions cost one.
 
     Parameters
     ----------
@@ -50,24 +53,27 @@ class TileIndex:
 
     def __init__(self, weights: FloatArray) -> None:
         self._weights = weights
-        self._count = 0
         self._tiles = np.empty(0, np.int64)
-        self._descriptors = np.empty((0, COLUMNS), np.float32)
-        self._large: Partition | None = None
+        self._descriptors = PackedRows(COLUMNS)
+        self._parts: list[Partition] = []
         self._leaves: Partition | None = None
         self._lengths = np.empty(0, np.float32)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._tiles)
 
     @property
     def tiles(self) -> NDArray[np.int64]:
         """Tile of each position, shape (len(self),)."""
-        return self._tiles[: self._count]
+        return self._tiles
 
     def weighted(self, positions: NDArray[np.int32]) -> FloatArray:
         """Descriptors at `positions`, of any shape (...,), times the weights: shape (..., 75)."""
         return self._descriptors[positions]
+
+    def weighted_means(self, positions: NDArray[np.int32]) -> FloatArray:
+        """Mean L*, a* and b* at `positions`, of any shape (...,), times their weights: shape (..., 3)."""
+        return self._descriptors.columns(positions, MEAN_COLUMNS)
 
     @property
     def weights(self) -> FloatArray:
@@ -76,25 +82,16 @@ class TileIndex:
 
     def add(self, tiles: NDArray[np.int64], descriptors: FloatArray) -> None:
         """Add `tiles`, shape (N,), with their `descriptors`, shape (N, 75)."""
-        needed = self._count + len(tiles)
-        if needed > len(self._tiles):
-            capacity = max(needed, len(self._tiles) + len(self._tiles) // 4)
-            self._tiles = np.resize(self._tiles, capacity)
-            grown = np.empty((capacity, COLUMNS), np.float32)
-            grown[: self._count] = self._descriptors[: self._count]
-            self._descriptors = grown
-        self._tiles[self._count : needed] = tiles
-        np.multiply(descriptors, self._weights, out=self._descriptors[self._count : needed])
-        self._count = needed
+        self._tiles = np.concatenate([self._tiles, tiles])
+        self._descriptors.append(descriptors * self._weights)
         self._leaves = None
 
     def remove(self, tiles: NDArray[np.int64]) -> None:
         """Remove `tiles`; those that are not here are passed over. Positions change."""
         kept = ~np.isin(self.tiles, tiles)
-        self._tiles = self.tiles[kept]
-        self._descriptors = self._descriptors[: self._count][kept]
-        self._count = len(self._tiles)
-        self._large = self._leaves = None
+        self._tiles = self._tiles[kept]
+        self._descriptors.keep(kept)
+        self._parts, self._leaves = [], None
         self._lengths = np.empty(0, np.float32)
 
     def nearest(self, cells: FloatArray, *, count: int, mirror: bool = False) -> Candidates:
@@ -122,7 +119,7 @@ class TileIndex:
         leaves = self._built()
         queries = cells * self._weights
         variants = [queries, queries * MIRROR_SIGNS] if mirror else [queries]
-        wanted = min(count, self._count * len(variants))
+        wanted = min(count, len(self) * len(variants))
         found = list(search(self._descriptors, leaves, variants, count=wanted))
         return Candidates(
             positions=np.concatenate([block.rows for block in found]),
@@ -147,15 +144,12 @@ class TileIndex:
         """
         query = cell * self._weights
         queries = np.stack([query, query * MIRROR_SIGNS] if mirror else [query])
-        descriptors = self._descriptors[: self._count]
-        # einsum uses one thread: a matrix product this small loses more by waiting for others than it gains
-        products = np.stack([np.einsum("ij,j->i", descriptors, query) for query in queries])
-        squares = self._squared_lengths() - 2 * products
+        squares = self._squared_lengths() - 2 * self._products(queries)
         squares[:, ~is_allowed] = np.inf
         wanted = min(count, len(queries) * int(np.count_nonzero(is_allowed)))
         found = np.argpartition(squares.ravel(), wanted - 1)[:wanted]
-        mirrored, positions = np.divmod(found, self._count)
-        distances = np.linalg.norm(descriptors[positions] - queries[mirrored], axis=1)
+        mirrored, positions = np.divmod(found, len(self))
+        distances = np.linalg.norm(self._descriptors[positions] - queries[mirrored], axis=1)
         order = np.lexsort((mirrored, self.tiles[positions], distances))
         return Candidates(
             positions=positions[order].astype(np.int32)[np.newaxis],
@@ -164,24 +158,42 @@ class TileIndex:
             certified=np.ones(1, bool),
         )
 
+    def _products(self, queries: FloatArray) -> FloatArray:
+        """Of each query with each descriptor, shape (queries, len(self))."""
+        products = np.empty((len(queries), len(self)), np.float32)
+        for start in range(0, len(self), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            descriptors = self._descriptors[rows]
+            for query, line in zip(queries, products, strict=True):
+                # with one thread: a matrix product this small loses more by waiting for others than it gains
+                np.einsum("ij,j->i", descriptors, query, out=line[rows])
+        return products
+
     def _squared_lengths(self) -> FloatArray:
         """Of each descriptor, shape (len(self),)."""
-        if len(self._lengths) != self._count:
-            descriptors = self._descriptors[: self._count]
-            self._lengths = np.einsum("ij,ij->i", descriptors, descriptors)
+        lengths = [self._lengths]
+        for start in range(len(self._lengths), len(self), _ROWS_AT_ONCE):
+            descriptors = self._descriptors[start : start + _ROWS_AT_ONCE]
+            lengths.append(np.einsum("ij,ij->i", descriptors, descriptors))
+        self._lengths = np.concatenate(lengths)
         return self._lengths
 
     def _built(self) -> Partition:
-        if self._count == 0:
+        if len(self) == 0:
             message = "there are no tiles in the index"
             raise ValueError(message)
         if self._leaves is None:
-            in_large = len(self._large.order) if self._large is not None else 0
-            if self._large is None or self._count - in_large > _MERGE_SHARE * in_large:
-                self._leaves = self._large = self._partition(0)
-            else:
-                self._leaves = join(self._large, self._partition(in_large))
+            self._divide_recent()
+            self._leaves = join(self._parts)
         return self._leaves
 
-    def _partition(self, first: int) -> Partition:
-        return partition(self._descriptors[: self._count], first=first, key_columns=KEY_COLUMNS)
+    def _divide_recent(self) -> None:
+        """Divide the tiles that are in no part yet, together with those that it is time to divide anew."""
+        sizes = [len(part.order) for part in self._parts]
+        first = sum(sizes)
+        is_outgrown = not sizes or len(self) - sizes[0] > _MERGE_SHARE * sizes[0]
+        while sizes and (is_outgrown or (len(sizes) > 1 and len(self) - first >= sizes[-1])):
+            first -= sizes.pop()
+        if first < len(self):
+            keys = self._descriptors.leading(first, KEY_COLUMNS)
+            self._parts[len(sizes) :] = [partition(keys, first=first)]

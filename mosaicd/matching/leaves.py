@@ -1,5 +1,6 @@
 """A plane partition: rows divided into leaves of near neighbours, each within a box."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,18 +42,16 @@ class Partition:
         return self.order[self.starts[leaf] : self.starts[leaf + 1]]
 
 
-def partition(descriptors: FloatArray, *, first: int, key_columns: int) -> Partition:
-    """Halve rows at medians, each time in the leading column that varies most, until leaves are small.
+def partition(keys: FloatArray, *, first: int) -> Partition:
+    """Halve rows at medians, each time in the key's column that varies most, until leaves are small.
 
     Parameters
     ----------
-    descriptors : ndarray of float32, shape (M, columns)
+    keys : ndarray of float32, shape (key columns, N)
+        The leading columns of the rows to be divided, column by column; at least one row.
     first : int
-        The rows from this one on are divided; at least one.
-    key_columns : int
-        How many of the columns lead.
+        The number of the first of these rows.
     """
-    keys = np.ascontiguousarray(descriptors[first:, :key_columns].T)
     order = np.arange(keys.shape[1], dtype=np.int32)
     waiting, starts = [(0, len(order))], []
     while waiting:
@@ -81,12 +80,16 @@ def partition(descriptors: FloatArray, *, first: int, key_columns: int) -> Parti
     )
 
 
-def join(first: Partition, second: Partition) -> Partition:
-    """Both partitions' leaves as one partition."""
+def join(parts: Sequence[Partition]) -> Partition:
+    """All partitions' leaves as one partition."""
+    if len(parts) == 1:
+        return parts[0]
+    ends = np.cumsum([len(part.order) for part in parts])
+    starts = [part.starts[:-1] + end - len(part.order) for part, end in zip(parts, ends, strict=True)]
     return Partition(
-        order=np.concatenate([first.order, second.order]),
-        starts=np.concatenate([first.starts[:-1], second.starts + len(first.order)]),
-        means=np.concatenate([first.means, second.means]),
-        middles=np.concatenate([first.middles, second.middles]),
-        halves=np.concatenate([first.halves, second.halves]),
+        order=np.concatenate([part.order for part in parts]),
+        starts=np.concatenate([*starts, ends[-1:]]),
+        means=np.concatenate([part.means for part in parts]),
+        middles=np.concatenate([part.middles for part in parts]),
+        halves=np.concatenate([part.halves for part in parts]),
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mosaicd.imaging import FloatArray
 from mosaicd.matching.leaves import LEAF_ROWS, Partition
+from mosaicd.matching.packed import Rows
 
 THREADS = 2
 """How many threads a search uses."""
@@ -53,7 +54,7 @@ class Found:
 
 
 def search(
-    descriptors: FloatArray, leaves: Partition, variants: list[FloatArray], *, count: int
+    descriptors: Rows, leaves: Partition, variants: list[FloatArray], *, count: int
 ) -> Iterator[Found]:
     """Find the `count` rows nearest to each query, in blocks of queries: exactly those, ties apart.
 
@@ -64,7 +65,8 @@ def search(
 
     Parameters
     ----------
-    descriptors : ndarray of float32, shape (M, columns)
+    descriptors : Rows
+        Or an ndarray of float32, shape (M, columns).
     leaves : Partition
         Of the rows that are searched.
     variants : list of ndarray of float32, shape (N, columns)
@@ -104,7 +106,7 @@ def search(
 class _Block:
     """Queries, form after form, each of them a line; and what they are compared with."""
 
-    descriptors: FloatArray
+    descriptors: Rows
     leaves: Partition
     queries: FloatArray
     forms: int
@@ -239,7 +241,7 @@ class _Block:
 class _Comparison:
     """Compares lines with leaves by products, in memory that is used again: fresh memory costs more than they."""
 
-    def __init__(self, descriptors: FloatArray, queries: FloatArray) -> None:
+    def __init__(self, descriptors: Rows, queries: FloatArray) -> None:
         columns = queries.shape[1]
         self._descriptors, self._queries = descriptors, queries
         self._size = min(_LINES, len(queries))

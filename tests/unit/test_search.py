@@ -17,14 +17,12 @@ from tests.squares import varied_descriptors
 def leaves_of(descriptors: FloatArray, *, batches: int = 1) -> Partition:
     """One partition, or several joined."""
     bounds = np.linspace(0, len(descriptors), batches + 1).astype(int)
-    parts = [
-        partition(descriptors[:stop], first=start, key_columns=KEY_COLUMNS)
-        for start, stop in itertools.pairwise(bounds.tolist())
-    ]
-    leaves = parts[0]
-    for part in parts[1:]:
-        leaves = join(leaves, part)
-    return leaves
+    return join(
+        [
+            partition(np.ascontiguousarray(descriptors[start:stop, :KEY_COLUMNS].T), first=start)
+            for start, stop in itertools.pairwise(bounds.tolist())
+        ]
+    )
 
 
 def found(descriptors: FloatArray, variants: list[FloatArray], *, count: int, batches: int = 1) -> Found:
