@@ -11,6 +11,14 @@ start them, ``codebox-mosaic`` (photo, tiles, output; ENLARGEMENT 5) and ``image
 
 mosaicraft and photomosaic-video blend the photo itself into their tiles, which brings their mosaics closer to it
 than their choice of tiles does.
+
+README's figures and plots of closeness against repetition come of these three, the tiles being those in the file
+SQUARES.npy, the makers those in the folder MAKERS; ROOT, WORK and ``frontier`` are made::
+
+    python -m tests.benchmarks.square_library SQUARES.npy ROOT
+    python -m tests.benchmarks.peers --tiles SQUARES.npy --programs MAKERS --work WORK
+    mosaicd study WORK/astronaut.png --part frontier --library default --root ROOT --set cells_on_long_side=81 \\
+        --peers WORK/figures.json --out frontier
 """
 
 import argparse
@@ -275,7 +283,9 @@ def measure(work: Work) -> None:
 
 def main() -> None:
     """Prepare the work, and have it done."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tiles", type=Path, help="squares, a .npy file; varied squares if not given")
     parser.add_argument("--count", type=int, default=2000, help="how many tiles")
     parser.add_argument("--programs", type=Path, default=Path(), help="a folder of makers")

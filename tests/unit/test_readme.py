@@ -129,7 +129,6 @@ RUN_BY = {
 }
 # What no test runs as it stands there, and why.
 NOT_RUN = {
-    "python -m tests.benchmarks.square_library": "it takes other makers' programs",
     "python3 -m venv ~/.local": "pip in the throw-away systemd has no network; tests install a copy there",
     "sudo python3 -m venv": "the same, and sudo",
 }
