@@ -20,7 +20,8 @@ from mosaicd.imaging.resampling import resample
 from tests.daemon_process import wait_until
 from tests.films import encode, pan
 from tests.libraries import PHOTOS
-from tests.readme import REPOSITORY, block
+from tests.published import copy_published
+from tests.readme import block
 
 FILM_FRAMES = 60
 
@@ -37,13 +38,7 @@ class Newcomer:
     def __init__(self, folder: Path) -> None:
         self.home, self.copy = folder / "home", folder / "mosaicd"
         self.home.mkdir()
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=False)
-        if listed.returncode != 0:
-            pytest.skip("what is published cannot be told: this is no git repository")
-        for name in listed.stdout.decode().split("\0")[:-1]:
-            if (REPOSITORY / name).exists():
-                (self.copy / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(REPOSITORY / name, self.copy / name, follow_symlinks=False)
+        copy_published(self.copy)
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("MOSAICD_", "XDG_"))
         }
