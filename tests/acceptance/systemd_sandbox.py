@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import pytest
@@ -35,6 +35,9 @@ tile_edge_pixels = 8
 MOSAIC_SIZE = (24 * 8, 16 * 8)
 _SHARE = "/run/share"
 _INTERPRETER = "/opt/python"
+PYTHON = f"{_INTERPRETER}/bin/python{sysconfig.get_python_version()}"
+Mount = tuple[Path, str, Literal["ro", "rw"]]
+"""What is seen inside: where it is here, where it is there, and whether it can be written there."""
 # As pip writes it.
 _SCRIPT = """\
 #!/opt/mosaicd/bin/python
@@ -60,7 +63,15 @@ _TOOLS = (
     "bash", "env", "mount", "nsenter", "runuser", "setpriv", "unshare",
     "journalctl", "systemctl", "systemd-analyze", "systemd-sysusers", "systemd-tmpfiles", "usermod",
 )  # fmt: skip
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+# sudo, which is not there, as far as README asks for it; for root.
+_SUDO = """\
+#!/bin/sh
+[ "$1 $2" = "-H -u" ] || exec "$@"
+user=$3
+shift 3
+exec runuser -u "$user" -- "$@"
+"""
+_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 _BOOT_SECONDS = 60.0
 _COMMAND_SECONDS = 180.0
 _POLL_SECONDS = 0.05
@@ -125,6 +136,12 @@ class Sandbox:
         path = self.path(inside)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
+
+    def write_command(self, name: str, text: str) -> None:
+        """Write a script inside that is found by its name."""
+        place = f"/usr/local/sbin/{name}"
+        self.write(place, text)
+        self.path(place).chmod(0o755)
 
     def journal(self, *match: str) -> list[dict[str, Any]]:
         """Entries of the journal, the oldest first."""
@@ -192,20 +209,27 @@ class Service:
 
 @contextmanager
 def booted(folder: Path) -> Iterator[Sandbox]:
-    """Boot systemd with the units, as an administrator installs them by hand; otherwise as `booted_bare`."""
-    with booted_bare(folder) as sandbox:
+    """Boot systemd with the program and the units, as installed by hand; otherwise as `booted_bare`."""
+    packages = Path(sysconfig.get_path("purelib"))
+    program: list[Mount] = [
+        (_program(folder / "program"), "/opt/mosaicd", "ro"),
+        (packages, "/opt/mosaicd/packages", "ro"),
+    ]
+    with booted_bare(folder, program) as sandbox:
         _install_units(sandbox)
         yield sandbox
 
 
 @contextmanager
-def booted_bare(folder: Path) -> Iterator[Sandbox]:
-    """Boot systemd, with the program and a person, and no unit; skip the test, with the reason, where that fails.
+def booted_bare(folder: Path, besides: Sequence[Mount] = ()) -> Iterator[Sandbox]:
+    """Boot systemd, with a person, and neither program nor unit; skip the test, with the reason, where that fails.
 
     Parameters
     ----------
     folder : Path
-        An empty one, for what the sandbox needs; `FILM` and `PHOTO` are in the share.
+        For what the sandbox needs; `FILM` and `PHOTO` are in the share.
+    besides : sequence of Mount
+        What else is seen inside.
     """
     reason = _obstacle()
     if reason is not None:
@@ -215,11 +239,10 @@ def booted_bare(folder: Path) -> Iterator[Sandbox]:
     share.chmod(0o755)
     encode(share / FILM, pan("astronaut", 40), rate=1)
     Image.fromarray(photo("chelsea")).save(share / PHOTO)
-    mounts = [
+    mounts: list[Mount] = [
         (share, _SHARE, "rw"),
         (Path(sys.base_prefix), _INTERPRETER, "ro"),
-        (_program(folder / "program"), "/opt/mosaicd", "ro"),
-        (Path(sysconfig.get_path("purelib")), "/opt/mosaicd/packages", "ro"),
+        *besides,
     ]
     cgroup = _cgroup_root() / f"mosaicd-test-{os.getpid()}-{folder.name}"
     log = folder / "boot.log"
@@ -281,12 +304,11 @@ def _cgroup_root() -> Path:
 
 def _program(folder: Path) -> Path:
     """A virtual environment with the program, made for its place in the sandbox: nothing in it lies in a home."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = folder / "lib" / version / "site-packages"
+    packages = folder / "lib" / Path(PYTHON).name / "site-packages"
     for each in (folder / "bin", folder / "packages", packages):
         each.mkdir(parents=True)
     (folder / "pyvenv.cfg").write_text(f"home = {_INTERPRETER}/bin\n")
-    (folder / "bin" / "python").symlink_to(f"{_INTERPRETER}/bin/{version}")
+    (folder / "bin" / "python").symlink_to(PYTHON)
     script = folder / "bin" / "mosaicd"
     script.write_text(_SCRIPT)
     script.chmod(0o755)
@@ -321,9 +343,10 @@ def _children(process: int) -> Sequence[psutil.Process]:
 
 
 def _make_livable(sandbox: Sandbox) -> None:
-    """Let Python find its libraries, and let there be an ordinary user with a home."""
+    """Let Python find its libraries, and let there be sudo, and an ordinary user with a home."""
     sandbox.write("/etc/ld.so.conf.d/interpreter.conf", f"{_INTERPRETER}/lib\n")
     sandbox.run("ldconfig")
+    sandbox.write_command("sudo", _SUDO)
     sandbox.write("/etc/sysusers.d/person.conf", f"u {PERSON} {PERSON_ID} - /home/{PERSON} /bin/sh\n")
     sandbox.run("systemd-sysusers", "/etc/sysusers.d/person.conf")
     sandbox.run("install", "-d", "-o", PERSON, "-g", PERSON, f"/home/{PERSON}", f"/run/user/{PERSON_ID}")

@@ -1,6 +1,9 @@
 """`mosaicd install-service` in a real systemd: installed, at work, renewed, and taken away again."""
 
 import json
+import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from tests.acceptance.systemd_sandbox import (
     MOSAIC_SIZE,
     PERSON,
     PHOTO,
+    PYTHON,
     SETTINGS,
     Sandbox,
     Service,
@@ -20,26 +24,78 @@ from tests.acceptance.systemd_sandbox import (
     log_person_in,
     user_service,
 )
+from tests.published import copy_published
+from tests.readme import block
 
 COMPANIONS = ("/etc/sysusers.d/mosaicd.conf", "/etc/tmpfiles.d/mosaicd.conf")
 OTHER_ROOT = '/srv/our "films", 100% $HOME \\ more'
 HOME = f"/home/{PERSON}"
 OWN_PROGRAM = f"{HOME}/.local/share/mosaicd"
 OWN_UNIT = f"{HOME}/.config/systemd/user/mosaicd.service"
-# A virtual environment of the person's own, as far as one can be copied.
-COPY_PROGRAM = """
-mkdir -p "$1" && cp -r /opt/mosaicd/bin /opt/mosaicd/lib /opt/mosaicd/pyvenv.cfg "$1"
-sed -i "1s|.*|#!$1/bin/python|" "$1/bin/mosaicd"
+# What pip would download, where the system service may load code from.
+PACKAGES = "/usr/local/lib/packages"
+# There is no network in there: whoever makes an environment finds in it what pip would download.
+PYTHON3 = f"""\
+#!/bin/sh
+{PYTHON} "$@" || exit
+[ "$1 $2" != "-m venv" ] || echo {PACKAGES} >"$3/lib/{Path(PYTHON).name}/site-packages/packages.pth"
 """
 
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with booted_bare(tmp_path_factory.mktemp("install")) as sandbox:
-        sandbox.write(CONFIG, SETTINGS)
-        sandbox.run_as_person("sh", "-ec", COPY_PROGRAM, "copy", OWN_PROGRAM)
+    """With what README's installation needs: a Python, what pip would download, and what is published."""
+    packages = Path(sysconfig.get_path("purelib"))
+    with booted_bare(tmp_path_factory.mktemp("install"), [(packages, PACKAGES, "ro")]) as sandbox:
+        sandbox.write_command("python3", PYTHON3)
+        _fetch_builder(sandbox.share / "wheels")
+        copy_published(sandbox.share / "published")
         log_person_in(sandbox)
         yield sandbox
+
+
+@pytest.fixture(scope="module")
+def said_to_root(sandbox: Sandbox) -> list[str]:
+    """The service for the whole machine is installed as README has it; what was said."""
+    sandbox.write(CONFIG, SETTINGS)
+    return sandbox.run(*_as_readme_has_it("sudo python3 -m venv /opt/mosaicd")).stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def said_to_person(sandbox: Sandbox) -> list[str]:
+    """The person's service is installed as README has it; what was said."""
+    sandbox.run_as_person("mkdir", "-p", f"{HOME}/.config/mosaicd")
+    sandbox.write(f"{HOME}/.config/mosaicd/mosaicd.toml", SETTINGS)
+    command = _as_readme_has_it("python3 -m venv ~/.local/share/mosaicd")
+    return sandbox.run_as_person(*command).stdout.splitlines()
+
+
+@pytest.fixture
+def without_services(sandbox: Sandbox, said_to_root: list[str], said_to_person: list[str]) -> None:
+    """The programs are there, and no service is."""
+    if is_installed(system_unit(sandbox)):
+        install(sandbox, "--remove")
+    if is_installed(user_service(sandbox)):
+        install_own(sandbox, "--remove")
+
+
+def _fetch_builder(folder: Path) -> None:
+    """Fetch what pip builds the program with, which need not be among what this test itself runs with."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
+    done = subprocess.run([*command, "setuptools>=77"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"setuptools cannot be had: {done.stderr}")
+
+
+def _as_readme_has_it(beginning: str) -> list[str]:
+    """What does a block of README's, in a fresh copy of what is published, for the person, without network."""
+    share = Sandbox.share_inside
+    prepared = f"""
+export USER={PERSON} PIP_NO_INDEX=1 PIP_FIND_LINKS={share}/wheels
+cd "$(mktemp -d)"
+cp -r {share}/published/. .
+"""
+    return ["sh", "-ec", prepared + block(beginning)]
 
 
 def install(sandbox: Sandbox, *options: str) -> list[str]:
@@ -70,9 +126,11 @@ def is_installed(service: Service) -> bool:
     return service.show("LoadState") != "not-found"
 
 
-def test_system_service_is_installed_works_is_renewed_and_is_taken_away(sandbox: Sandbox) -> None:
+def test_system_service_is_installed_works_is_renewed_and_is_taken_away(
+    sandbox: Sandbox, said_to_root: list[str]
+) -> None:
     service = system_unit(sandbox)
-    assert install(sandbox) == [
+    assert said_to_root[-3:] == [
         f"installed: {UNIT}",
         f"it runs: drop files into {ROOT}/inbox",
         "who drops files must be in the group mosaicd: usermod --append --groups mosaicd NAME",
@@ -80,7 +138,6 @@ def test_system_service_is_installed_works_is_renewed_and_is_taken_away(sandbox:
     assert (service.show("ActiveState"), service.show("UnitFileState")) == ("active", "enabled")
     verified = sandbox.run("systemd-analyze", "verify", UNIT)
     assert (verified.stdout, verified.stderr) == ("", "")
-    sandbox.run("usermod", "--append", "--groups", "mosaicd", PERSON)
     drop(sandbox, PHOTO)
     drop(sandbox, FILM)
     service.wait_for(mosaic(sandbox, "cat").exists, "the mosaic is published")
@@ -116,11 +173,11 @@ def test_system_service_is_installed_works_is_renewed_and_is_taken_away(sandbox:
     assert install(sandbox, "--remove") == ["no service was installed by this command"]
 
 
-def test_user_service_is_installed_works_is_renewed_and_is_taken_away(sandbox: Sandbox) -> None:
+def test_user_service_is_installed_works_is_renewed_and_is_taken_away(
+    sandbox: Sandbox, said_to_person: list[str]
+) -> None:
     service = user_service(sandbox)
-    sandbox.run_as_person("mkdir", "-p", f"{HOME}/.config/mosaicd")
-    sandbox.write(f"{HOME}/.config/mosaicd/mosaicd.toml", SETTINGS)
-    assert install_own(sandbox) == [
+    assert said_to_person[-3:] == [
         f"installed: {OWN_UNIT}",
         f"it runs: drop files into {HOME}/Mosaics/inbox",
         "it runs while you are logged in; with `loginctl enable-linger`, always",
@@ -162,6 +219,7 @@ def test_user_service_is_installed_works_is_renewed_and_is_taken_away(sandbox: S
         ),
     ],
 )
+@pytest.mark.usefixtures("without_services")
 def test_what_would_not_work_is_refused_before_anything_is_written(
     sandbox: Sandbox, command: list[str], reason: str
 ) -> None:
@@ -170,6 +228,7 @@ def test_what_would_not_work_is_refused_before_anything_is_written(
     assert not any(sandbox.path(file).exists() for file in (UNIT, *COMPANIONS))
 
 
+@pytest.mark.usefixtures("without_services")
 def test_unit_that_was_not_written_by_the_command_is_left_alone(sandbox: Sandbox) -> None:
     foreign = "[Service]\nExecStart=/bin/true\n"
     sandbox.write(UNIT, foreign)
@@ -182,6 +241,7 @@ def test_unit_that_was_not_written_by_the_command_is_left_alone(sandbox: Sandbox
         sandbox.path(UNIT).unlink()
 
 
+@pytest.mark.usefixtures("without_services")
 def test_unit_of_a_package_is_not_hidden(sandbox: Sandbox) -> None:
     packaged = "/lib/systemd/system/mosaicd.service"
     sandbox.write(packaged, "[Service]\nExecStart=/bin/true\n")
@@ -195,6 +255,7 @@ def test_unit_of_a_package_is_not_hidden(sandbox: Sandbox) -> None:
         sandbox.run("systemctl", "daemon-reload")
 
 
+@pytest.mark.usefixtures("without_services")
 def test_service_that_does_not_start_is_not_said_to_run(sandbox: Sandbox) -> None:
     sandbox.write("/etc/mosaicd/closed.toml", SETTINGS)
     sandbox.run("chmod", "600", "/etc/mosaicd/closed.toml")
