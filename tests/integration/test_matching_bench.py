@@ -49,8 +49,9 @@ def without_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def bench(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    command = ["mosaicd", "bench", "matching", "--cells", str(CELLS), "--rounds", "2", *arguments]
-    monkeypatch.setattr(sys, "argv", command)
+    monkeypatch.setattr(
+        sys, "argv", ["mosaicd", "bench", "matching", "--cells", str(CELLS), "--rounds", "2", *arguments]
+    )
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert isinstance(caught.value.code, int)

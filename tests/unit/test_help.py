@@ -2,31 +2,19 @@
 
 import re
 import shlex
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
-import typer.main
 from typer.testing import CliRunner
 
 from mosaicd import cli
 from mosaicd.command_line import Panel
 from mosaicd.settings import Settings
 from mosaicd.studies.variants import VARIANTS
+from tests.command_tree import COMMANDS, GROUP, called
 
-GROUP: Any = typer.main.get_command(cli.app)
-
-
-def commands(group: Any, *above: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command by the words that call it."""
-    for name, command in group.commands.items():
-        yield (*above, name), command
-        if hasattr(command, "commands"):
-            yield from commands(command, *above, name)
-
-
-ALL = dict(commands(GROUP))
-every_command = pytest.mark.parametrize("words", [(), *ALL], ids=lambda words: " ".join(words) or "mosaicd")
+every_command = pytest.mark.parametrize(
+    "words", [(), *COMMANDS], ids=lambda words: " ".join(words) or "mosaicd"
+)
 
 
 def help_of(*words: str) -> str:
@@ -44,7 +32,7 @@ def test_help_is_plain_and_fits_80_columns(words: tuple[str, ...]) -> None:
 
 @every_command
 def test_help_explains_every_argument_and_option(words: tuple[str, ...]) -> None:
-    command = ALL[words] if words else GROUP
+    command = COMMANDS[words] if words else GROUP
     assert [parameter.name for parameter in command.params if not parameter.help] == []
     assert command.help
 
@@ -59,15 +47,12 @@ def test_commands_are_listed_whole_and_under_a_heading() -> None:
 
 def test_examples_are_commands() -> None:
     found = 0
-    for words in ALL:
+    for words in COMMANDS:
         for line in help_of(*words).partition("Examples:\n")[2].splitlines():
             program, *arguments = shlex.split(line.partition(" | ")[0], comments=True)
-            name = next(
-                each for each in sorted(ALL, key=len, reverse=True) if tuple(arguments[: len(each)]) == each
-            )
             assert program == "mosaicd"
-            assert name == words
-            ALL[name].make_context("", arguments[len(name) :])
+            assert called(arguments) == words
+            COMMANDS[words].make_context("", arguments[len(words) :])
             found += 1
     assert found > len(GROUP.commands)
 

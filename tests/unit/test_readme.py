@@ -9,7 +9,8 @@ import pytest
 
 import mosaicd
 from mosaicd import cli, daemon
-from tests.readme import REPOSITORY, blocks, section, sections, table_rows
+from tests.command_tree import called, options
+from tests.readme import README, REPOSITORY, blocks, section, sections, table_rows
 from tests.settings_texts import APPEARANCE, GENERAL, PER_LIBRARY, default_in_toml, description
 
 PACKAGE = Path(mosaicd.__file__).parent
@@ -72,6 +73,40 @@ def test_every_command_is_in_the_table() -> None:
     names |= {group.name for group in cli.app.registered_groups if group.name}
     documented = set(re.findall(r"`mosaicd ([\w-]+)", "".join(row[0] for row in table_rows("Commands"))))
     assert documented == names
+
+
+def named_commands() -> Iterator[tuple[tuple[str, ...], set[str]]]:
+    """Each command that README names, with the options beside it; in the table of commands, in all of its row."""
+    prose = re.sub(r"```.*?```", "", README.read_text(), flags=re.DOTALL)
+    rows = [" ".join(re.findall(r"`([^`]+)`", "".join(row))) for row in table_rows("Commands")]
+    for text in [*re.findall(r"`(mosaicd [^`]+)`", prose), *rows]:
+        program, *arguments = text.split() or [""]
+        if program == "mosaicd":
+            yield called(arguments), set(re.findall(r"--[\w-]+", text))
+
+
+def words_in_calls(file: Path) -> set[str]:
+    """What the texts that are passed to anything consist of."""
+    calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+    parts = [part for call in calls for part in ast.walk(call)]
+    texts = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    return {word for text in texts for word in re.split(r"[\s=]+", text)}
+
+
+def test_every_command_that_is_named_exists() -> None:
+    named = list(named_commands())
+    assert {command for command, _ in named} >= {("run",), ("bench", "matching")}
+    for command, beside in named:
+        assert command or beside, "a command that there is not"
+        assert beside <= options(command)
+
+
+def test_every_command_that_is_named_is_tried_by_a_test_with_each_option() -> None:
+    tests = (REPOSITORY / "tests").rglob("*.py")
+    passed = [words_in_calls(file) for file in tests if file.stem not in {"test_readme", "test_help"}]
+    for command, beside in named_commands():
+        for wanted in (command, *((*command, option) for option in sorted(beside))):
+            assert any(words.issuperset(wanted) for words in passed), " ".join(wanted)
 
 
 @pytest.mark.parametrize(
