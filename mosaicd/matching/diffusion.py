@@ -75,7 +75,7 @@ def assign(
             return distances
 
         position = board.place(cell, candidates, shifted, ask)
-        lacking = asked[cell, _MEANS] - index.weighted_means(position) / weights
+        lacking = asked[cell, _MEANS] - index.weighted_means(np.array(position)) / weights
         left = (1 - color_correction) * lacking
         for down, on, share in _HANDED_ON:
             errors[row + down, column + 1 + on] += share * left
