@@ -56,6 +56,7 @@ MIMETYPE = Package(
     name="golang-github-gabriel-vasile-mimetype-dev",
     folder="usr/share/gocode/src/github.com/gabriel-vasile/mimetype/testdata",
 )
+IPHONE = Package(origin=Origin.NPM, name="js-ffmpeg@0.0.38", folder="package/tests/assets")
 FILETYPE = Package(origin=Origin.SDIST, name="filetype==1.2.0", folder="filetype-1.2.0/tests/fixtures")
 HEIF = Package(origin=Origin.SDIST, name="pillow-heif==1.1.1", folder="pillow_heif-1.1.1/tests/images")
 PILLOW = Package(origin=Origin.SDIST, name="pillow==13.0.0", folder="pillow-13.0.0/Tests/images")
@@ -83,6 +84,7 @@ FILMS = [
     (MIMETYPE, "ogg.ogv"),
     (MIMETYPE, "rmvb.rmvb"),
     (MIMETYPE, "webm.webm"),
+    (IPHONE, "iphone_rotated.mov"),
     (FILETYPE, "sample.mov"),
     (FILETYPE, "sample.mp4"),
 ]
@@ -155,6 +157,25 @@ def test_film_whose_clock_jumps_back_is_read_to_its_end() -> None:
     with contextlib.closing(reader):
         assert len(list(reader.samples())) == 6
         assert reader.damaged_frames == 1
+
+
+def test_film_of_a_phone_held_upright_is_upright_and_at_its_moments() -> None:
+    film = IPHONE.path("iphone_rotated.mov")
+    with av.open(film) as container:
+        (stream,) = container.streams.video
+        frames = list(container.decode(stream))
+        moments = [frame.time for frame in frames if frame.time is not None]
+    assert (stream.width, stream.height, frames[0].rotation) == (568, 320, -90)
+    assert len(set(np.diff(moments).round(4))) > 1, "its frame rate varies"
+    with contextlib.closing(VideoReader(film, sample_interval_seconds=0.5, short_side_pixels=320)) as reader:
+        taken = list(reader.samples())
+    assert [sample.number for sample in taken] == [0, 1, 2, 3, 4]
+    for sample in taken:
+        shown = max(moment for moment in moments if moment <= sample.number * 0.5 + 1e-6)
+        assert sample.presentation_us == round(shown * 1e6)
+        turned = np.rot90(frames[moments.index(shown)].to_ndarray(format="rgb24"), -1)
+        assert sample.pixels.shape == turned.shape == (568, 320, 3)
+        np.testing.assert_allclose(sample.pixels, turned, atol=12)
 
 
 def test_film_longer_than_it_says_is_read_to_its_end() -> None:

@@ -98,6 +98,26 @@ def test_growing_step_by_step_finds_what_an_index_made_at_once_finds() -> None:
     np.testing.assert_array_equal(found.distances, at_once.nearest(cells, count=8).distances)
 
 
+def test_adding_nothing_changes_nothing() -> None:
+    index = index_of(100)
+    cells = varied_descriptors(5, seed=5)
+    before = index.nearest(cells, count=10)
+    index.add(np.empty(0, np.int64), np.empty((0, COLUMNS), np.float32))
+    np.testing.assert_array_equal(index.nearest(cells, count=10).positions, before.positions)
+
+
+@pytest.mark.parametrize("step", [1, 37, 300])
+def test_recent_tiles_are_divided_into_few_parts(step: int) -> None:
+    index = index_of(5000)
+    cells = varied_descriptors(1, seed=5)
+    for start in range(5000, 5450, step):
+        stop = min(start + step, 5450)
+        index.add(np.arange(start, stop), varied_descriptors(stop - start, seed=start))
+        index.nearest(cells, count=1)
+        sizes = [len(part.order) for part in index._parts]
+        assert (sum(sizes), sizes) == (stop, sorted(set(sizes), reverse=True))
+
+
 def test_candidates_come_nearest_first_and_distances_are_theirs() -> None:
     index = index_of(500)
     cells = varied_descriptors(20, seed=5)
