@@ -1,7 +1,10 @@
 """``mosaicd status --watch`` in a real terminal, beside a real daemon."""
 
+import contextlib
 import json
+import sqlite3
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,8 @@ from tests.daemon_process import DaemonProcess, wait_until
 from tests.faults.workplace import FILM_SECONDS, QUICK, drop_film, drop_photo, worker_of
 from tests.stores import new_database
 from tests.terminal import Terminal
+
+PROGRESS_NOTED_SECONDS = 2.0
 
 
 def watching(daemon: DaemonProcess) -> Terminal:
@@ -23,12 +28,28 @@ def status(daemon: DaemonProcess) -> dict[str, Any]:
     return facts
 
 
+def halt_between_commits(daemon: DaemonProcess) -> None:
+    """Let the worker stand still when it does not hold the database, which the daemon needs."""
+    worker = worker_of(daemon)
+    while True:
+        worker.suspend()
+        with (
+            contextlib.closing(sqlite3.connect(daemon.database, timeout=1)) as database,
+            contextlib.suppress(sqlite3.OperationalError),
+        ):
+            database.execute("BEGIN IMMEDIATE")
+            return
+        worker.resume()
+        time.sleep(0.05)
+
+
 def test_view_shows_work_outlives_the_daemon_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     with DaemonProcess(tmp_path, **QUICK) as daemon:
         daemon.wait_for("daemon_ready")
         drop_film(daemon, seconds=3 * FILM_SECONDS)
         wait_until(lambda: daemon.query("SELECT 1 FROM job WHERE progress > 0") != [], what="progress")
-        worker_of(daemon).suspend()
+        halt_between_commits(daemon)
+        time.sleep(PROGRESS_NOTED_SECONDS)  # what the worker said last is noted by then
         (running,) = status(daemon)["running"]
         assert running["progress"] < 1
         drop_photo(daemon, "cat.png")
