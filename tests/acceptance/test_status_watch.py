@@ -4,7 +4,6 @@ import contextlib
 import json
 import sqlite3
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ from tests.daemon_process import DaemonProcess, wait_until
 from tests.faults.workplace import FILM_SECONDS, QUICK, drop_film, drop_photo, worker_of
 from tests.stores import new_database
 from tests.terminal import Terminal
-
-PROGRESS_NOTED_SECONDS = 2.0
 
 
 def watching(daemon: DaemonProcess) -> Terminal:
@@ -28,19 +25,23 @@ def status(daemon: DaemonProcess) -> dict[str, Any]:
     return facts
 
 
-def halt_between_commits(daemon: DaemonProcess) -> None:
-    """Let the worker stand still when it does not hold the database, which the daemon needs."""
+def halts_between_commits(daemon: DaemonProcess) -> bool:
+    """Let the worker stand still, unless it just then holds the database, which the daemon needs."""
     worker = worker_of(daemon)
-    while True:
-        worker.suspend()
-        with (
-            contextlib.closing(sqlite3.connect(daemon.database, timeout=1)) as database,
-            contextlib.suppress(sqlite3.OperationalError),
-        ):
+    worker.suspend()
+    with contextlib.closing(sqlite3.connect(daemon.database, timeout=1)) as database:
+        try:
             database.execute("BEGIN IMMEDIATE")
-            return
-        worker.resume()
-        time.sleep(0.05)
+        except sqlite3.OperationalError:
+            worker.resume()
+            return False
+    return True
+
+
+def is_progress_shown(daemon: DaemonProcess, terminal: Terminal) -> bool:
+    """Whether the one job at work is shown as far as it is, though that is noted with some delay."""
+    (running,) = status(daemon)["running"]
+    return 0 < running["progress"] < 1 and f"{running['progress']:.0%}, 0:" in terminal.shown()
 
 
 def test_view_shows_work_outlives_the_daemon_and_ends_with_ctrl_c(tmp_path: Path) -> None:
@@ -48,10 +49,7 @@ def test_view_shows_work_outlives_the_daemon_and_ends_with_ctrl_c(tmp_path: Path
         daemon.wait_for("daemon_ready")
         drop_film(daemon, seconds=3 * FILM_SECONDS)
         wait_until(lambda: daemon.query("SELECT 1 FROM job WHERE progress > 0") != [], what="progress")
-        halt_between_commits(daemon)
-        time.sleep(PROGRESS_NOTED_SECONDS)  # what the worker said last is noted by then
-        (running,) = status(daemon)["running"]
-        assert running["progress"] < 1
+        wait_until(lambda: halts_between_commits(daemon), what="a worker that stands still")
         drop_photo(daemon, "cat.png")
         daemon.wait_for("job_waiting")
         with watching(daemon) as terminal:
@@ -59,7 +57,7 @@ def test_view_shows_work_outlives_the_daemon_and_ends_with_ctrl_c(tmp_path: Path
             terminal.wait_for("0 queued, 1 waiting, 1 running")
             terminal.wait_for("film.mp4, library default: splicing")
             terminal.wait_for("━")
-            terminal.wait_for(f"{running['progress']:.0%}, 0:")
+            wait_until(lambda: is_progress_shown(daemon, terminal), what="how far the film is")
             terminal.wait_for("cat.png: waits until film.mp4 has become tiles")
             terminal.resize(20, 12)
             terminal.forget()
