@@ -119,7 +119,7 @@ class Board:
         self,
         cell: int,
         candidates: Candidates,
-        distances: Callable[[Candidates, int], FloatArray],
+        distances: FloatArray,
         ask: Callable[[int, NDArray[np.bool_]], Candidates],
     ) -> np.int32:
         """Give a cell the candidate with the highest similarity minus penalty; the position taken.
@@ -134,20 +134,18 @@ class Board:
             Its number, row by row.
         candidates : Candidates
             For all cells.
-        distances : callable
-            Distances of the candidates in a line of `Candidates`, shape (K,).
+        distances : ndarray of float32, shape (K,)
+            Of this cell's candidates.
         ask : callable
             The best of those tiles that are allowed, shape (tiles in the index,), for a cell.
         """
         positions, mirrored = candidates.positions[cell], candidates.mirrored[cell]
-        costs = distances(candidates, cell)
-        choice = self._choose(positions, costs, cell)
+        choice = self._choose(positions, distances, cell)
         if choice is None:
             asked = ask(cell, self._allowed(cell))
-            positions, mirrored = asked.positions[0], asked.mirrored[0]
-            costs = distances(asked, 0)
-            choice = int(np.argmin(costs + self._handicaps[positions]))
-        self._take(cell, positions[choice], mirrored[choice], costs[choice])
+            positions, mirrored, distances = asked.positions[0], asked.mirrored[0], asked.distances[0]
+            choice = int(np.argmin(distances + self._handicaps[positions]))
+        self._take(cell, positions[choice], mirrored[choice], distances[choice])
         return np.int32(positions[choice])
 
     def placement(self) -> Placement:
@@ -177,21 +175,21 @@ class Board:
     def _choose(self, positions: NDArray[np.int32], distances: FloatArray, cell: int) -> int | None:
         """Choose the candidate of least cost that keeps to the rules; None if none does."""
         costs = distances + self._handicaps[positions]
+        choice = int(costs.argmin())
+        if self._is_free(positions[choice : choice + 1], cell)[0]:  # as most are in a large library
+            return choice
         costs[~self._is_free(positions, cell)] = np.inf
-        choice = int(np.argmin(costs))
+        choice = int(costs.argmin())
         return choice if np.isfinite(costs[choice]) else None
 
     def _is_free(self, positions: NDArray[np.int32], cell: int) -> NDArray[np.bool_]:
         """Whether each of `positions`, shape (K,), keeps to the rules in this cell."""
         limits = self._strict
-        is_free = np.ones(len(positions), bool)
-        if limits.distance:
-            is_free &= ~_occur(positions, self._around(self._placed, cell, limits.distance))
-        if limits.shot_distance:
-            is_free &= ~_occur(self._shots[positions], self._around(self._shown, cell, limits.shot_distance))
+        is_barred = _occur(positions, self._around(self._placed, cell, limits.distance))
+        is_barred |= _occur(self._shots[positions], self._around(self._shown, cell, limits.shot_distance))
         if limits.uses:
-            is_free &= self._uses[positions] < limits.uses
-        return is_free
+            is_barred |= self._uses[positions] >= limits.uses
+        return ~is_barred
 
     def _allowed(self, cell: int) -> NDArray[np.bool_]:
         """Which tiles of the library keep to as much of the rules as any does, shape (tiles,)."""

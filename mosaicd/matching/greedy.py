@@ -30,5 +30,5 @@ def assign(
         The best of those tiles that are allowed, for a cell; see `Board.place`.
     """
     for cell in np.argsort(-detail, kind="stable"):
-        board.place(int(cell), candidates, lambda ranked, line: ranked.distances[line], ask)
+        board.place(int(cell), candidates, candidates.distances[cell], ask)
     return board.placement()

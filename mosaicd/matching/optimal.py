@@ -81,7 +81,7 @@ def assign(
         if matched[cell] < 0 or not board.put(int(cell), candidates, int(matched[cell]))
     ]
     for cell in left:
-        board.place(cell, candidates, lambda ranked, line: ranked.distances[line], ask)
+        board.place(cell, candidates, candidates.distances[cell], ask)
     return board.placement()
 
 

@@ -51,7 +51,7 @@ class Game:
 
     def place(self, cell: int) -> int:
         return int(
-            self.board.place(cell, self.candidates, lambda ranked, line: ranked.distances[line], self.ask)
+            self.board.place(cell, self.candidates, self.candidates.distances[cell], self.ask)
         )
 
     def fill(self) -> np.ndarray:
