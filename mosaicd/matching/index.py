@@ -71,7 +71,7 @@ class TileIndex:
         """Descriptors at `positions`, of any shape (...,), times the weights: shape (..., 75)."""
         return self._descriptors[positions]
 
-    def weighted_means(self, positions: NDArray[np.int32]) -> FloatArray:
+    def weighted_means(self, positions: NDArray[np.int32] | np.int32) -> FloatArray:
         """Mean L*, a* and b* at `positions`, of any shape (...,), times their weights: shape (..., 3)."""
         return self._descriptors.columns(positions, MEAN_COLUMNS)
 

@@ -50,7 +50,7 @@ class PackedRows:
         found: FloatArray = self._packed[first : self._count, :columns].T * np.float32(STEP)
         return np.ascontiguousarray(found)
 
-    def columns(self, rows: NDArray[np.int32], columns: Sequence[int]) -> FloatArray:
+    def columns(self, rows: NDArray[np.int32] | np.int32, columns: Sequence[int]) -> FloatArray:
         """Some columns of rows of any shape (...,): shape (..., len(columns))."""
         found: FloatArray = self._packed[np.asarray(rows)[..., np.newaxis], columns] * np.float32(STEP)
         return found

@@ -89,8 +89,8 @@ def _bring_up_to_date(session: Session, library_id: int, engine: matching.Engine
 
 
 def _add_tiles(session: Session, library_id: int, engine: matching.Engine, *, after_tile: int) -> None:
-    loaded = load_tiles(session, library_id, after_tile=after_tile)
-    engine.add(loaded.tiles, loaded.subcells, loaded.shots)
+    for loaded in load_tiles(session, library_id, after_tile=after_tile):
+        engine.add(loaded.tiles, loaded.subcells, loaded.shots)
 
 
 def _held(engine: matching.Engine) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """Tiles and the sources they were cut from."""
 
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +14,7 @@ from mosaicd.imaging.frames import SkipReason
 from mosaicd.store.models import Descriptor, Master, Source, SourceKind, Tile
 
 _QUERY_BATCH = 500
+_LOADED_AT_ONCE = 10_000
 _SHOTS_A_SOURCE = 2**31
 
 
@@ -198,8 +198,8 @@ class LoadedTiles:
     shots: NDArray[np.int64]
 
 
-def load_tiles(session: Session, library_id: int, *, after_tile: int = 0) -> LoadedTiles:
-    """The library's usable tiles with a higher number than `after_tile`."""
+def load_tiles(session: Session, library_id: int, *, after_tile: int = 0) -> Iterator[LoadedTiles]:
+    """The library's usable tiles with a higher number than `after_tile`, some thousand at a time."""
     shot = func.coalesce(Tile.source_id * _SHOTS_A_SOURCE + Tile.shot, -1 - Tile.id)
     statement = (
         select(Tile.id, shot, Descriptor.subcells)
@@ -207,14 +207,14 @@ def load_tiles(session: Session, library_id: int, *, after_tile: int = 0) -> Loa
         .where(Tile.library_id == library_id, Tile.removed_at.is_(None), Tile.id > after_tile)
         .order_by(Tile.id)
     )
-    numbers = array("q")
-    stored = bytearray()
-    for tile, tile_shot, row in session.execute(statement.execution_options(yield_per=10_000)):
-        numbers.append(tile)
-        numbers.append(tile_shot)
-        stored += row
-    tiles, shots = np.array(numbers, np.int64).reshape(-1, 2).T.copy()
-    return LoadedTiles(tiles=tiles, subcells=_unpacked(stored), shots=shots)
+    found = session.connection().execute(statement.execution_options(yield_per=_LOADED_AT_ONCE))
+    for rows in found.partitions():
+        tiles, shots, stored = zip(*rows, strict=True)
+        yield LoadedTiles(
+            tiles=np.array(tiles, np.int64),
+            subcells=_unpacked(b"".join(stored)),
+            shots=np.array(shots, np.int64),
+        )
 
 
 def outdated_descriptors(session: Session, library_id: int) -> list[int]:
@@ -258,5 +258,5 @@ def _descriptor_row(tile: int, subcells: PixelArray) -> dict[str, object]:
     return {"tile_id": tile, "scheme": DESCRIPTOR_SCHEME, "subcells": subcells.tobytes()}
 
 
-def _unpacked(stored: bytes | bytearray) -> PixelArray:
+def _unpacked(stored: bytes) -> PixelArray:
     return np.frombuffer(stored, np.uint8).reshape(-1, SUBCELLS, SUBCELLS, 3)

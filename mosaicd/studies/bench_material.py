@@ -60,10 +60,11 @@ def library_tiles(database: Database, library_id: int) -> PixelArray:
         If there are none.
     """
     with database.read() as session:
-        subcells = load_tiles(session, library_id).subcells
-    if len(subcells) == 0:
+        batches = [loaded.subcells for loaded in load_tiles(session, library_id)]
+    if not batches:
         message = "the library has no tiles yet"
         raise MosaicdError(message)
+    subcells = np.concatenate(batches)
     return subcells[np.random.default_rng(_SEED).permutation(len(subcells))]
 
 

@@ -167,8 +167,8 @@ def make(commission: Commission) -> Made:
                 "the library's tiles were described by an earlier mosaicd: let the daemon make a mosaic first"
             )
             raise MosaicdError(message)
-        loaded = load_tiles(session, commission.library_id)
-        engine.add(loaded.tiles, loaded.subcells, loaded.shots)
+        for loaded in load_tiles(session, commission.library_id):
+            engine.add(loaded.tiles, loaded.subcells, loaded.shots)
         appearances = _past_appearances(session, commission, engine.tiles)
     if len(engine.tiles) == 0:
         message = "the library has no tiles yet"

@@ -12,6 +12,7 @@ from mosaicd.imaging.grid import CellGrid
 from mosaicd.matching.codebox import nearest_by_squares
 from mosaicd.media.photo import read_photo
 from mosaicd.pipelines.appearance import Engine
+from mosaicd.store import tiles
 from mosaicd.store.database import Database
 from mosaicd.store.models import Mosaic
 from mosaicd.store.mosaics import load_placement
@@ -62,9 +63,18 @@ def test_an_engine_is_chosen_by_the_library_and_its_mosaic_toml(studio: Studio) 
     grid = CellGrid.fit(photo.shape, cells_on_long_side=COLUMNS)
     cells = grid.cut(grid.sample(photo, pixels_a_cell=SUBCELLS))
     with studio.database.read() as session:
-        loaded = load_tiles(session, studio.library_id)
+        (loaded,) = load_tiles(session, studio.library_id)
     positions, _ = nearest_by_squares(cells.reshape(-1, 75), loaded.subcells.reshape(-1, 75))
     np.testing.assert_array_equal(studio.tiles(mosaic).ravel(), loaded.tiles[positions])
+
+
+def test_tiles_are_loaded_some_at_a_time_each_once(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "_LOADED_AT_ONCE", 150)
+    with studio.database.read() as session:
+        batches = list(tiles.load_tiles(session, studio.library_id))
+        usable = tiles.live_tiles(session, studio.library_id)
+    assert [len(batch.subcells) for batch in batches] == [150, 150, 100]
+    np.testing.assert_array_equal(np.concatenate([batch.tiles for batch in batches]), usable)
 
 
 def test_history_leaves_codebox_as_it_is(studio: Studio) -> None:

@@ -493,7 +493,7 @@ def test_alike_frames_are_one_shot_a_cut_begins_another_and_a_cut_back_returns(
     studio.splice(film, interval=0.5)
     with studio.database() as database, database.read() as session:
         rows = session.execute(select(Tile.presentation_us, Tile.shot).order_by(Tile.presentation_us)).all()
-        loaded = load_tiles(session, studio.library_id)
+        (loaded,) = load_tiles(session, studio.library_id)
     shots = [{shot for time, shot in rows if start <= time / 1e6 < start + 2} for start in (0, 2, 4)]
     assert shots == [{0}, {1}, {0}]
     assert len(np.unique(loaded.shots)) == 2
@@ -506,12 +506,12 @@ def test_both_tiles_of_a_photo_are_one_shot_and_tiles_of_unknown_shot_are_their_
     studio.splice(tmp_path / "coffee.png")
     with studio.database() as database:
         with database.read() as session:
-            first, second = load_tiles(session, studio.library_id).shots
+            first, second = next(load_tiles(session, studio.library_id)).shots
         assert first == second
         with database.write() as session:
             session.execute(update(Tile).values(shot=None))
         with database.read() as session:
-            assert load_tiles(session, studio.library_id).shots.tolist() == [-2, -3]
+            assert next(load_tiles(session, studio.library_id)).shots.tolist() == [-2, -3]
 
 
 @pytest.mark.parametrize(

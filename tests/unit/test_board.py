@@ -50,9 +50,7 @@ class Game:
         return self.index.nearest_allowed(self.cells[cell], is_allowed, count=16, mirror=True)
 
     def place(self, cell: int) -> int:
-        return int(
-            self.board.place(cell, self.candidates, self.candidates.distances[cell], self.ask)
-        )
+        return int(self.board.place(cell, self.candidates, self.candidates.distances[cell], self.ask))
 
     def fill(self) -> np.ndarray:
         for cell in range(len(self.cells)):
