@@ -10,7 +10,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from mosaicd import __version__, store_commands, study_commands
+from mosaicd import __version__, bench_commands, store_commands, study_commands
 from mosaicd import check as checks
 from mosaicd import status as reports
 from mosaicd.command_line import (
@@ -247,7 +247,13 @@ bench.command(
         "mosaicd bench matching --tiles 2000,20000 --rounds 3",
         "mosaicd bench matching --library default",
     )
-)(study_commands.matching)
+)(bench_commands.matching)
+bench.command(epilog=examples("mosaicd bench index", "mosaicd bench index --tiles 1000000 --times 20"))(
+    bench_commands.index
+)
+bench.command(epilog=examples("mosaicd bench scale", "mosaicd bench scale --tiles 10000,100000 --rounds 3"))(
+    bench_commands.scale
+)
 app.add_typer(bench, name="bench", rich_help_panel=Panel.STUDIES)
 
 

@@ -1,4 +1,4 @@
-"""The commands that find out how mosaics come out, and how fast."""
+"""The commands that find out how mosaics come out."""
 
 import time
 from pathlib import Path
@@ -73,50 +73,6 @@ def study(
             say=lambda doing: typer.echo(doing, err=True),
         )
     echo_lines([shown(path) for path in written], otherwise="nothing was studied")
-
-
-def matching(
-    root: Root = None,
-    config: Config = None,
-    sets: Sets = None,
-    tiles: Annotated[
-        str, typer.Option("--tiles", metavar="N,N", help="How many tiles, one number or several.")
-    ] = "2000,20000,190000",
-    cells: Annotated[int, typer.Option("--cells", min=1, help="How many cells.")] = 6912,
-    engines: Annotated[
-        str, typer.Option("--engines", metavar="NAME,NAME", help="Which engines.")
-    ] = "perceptual,codebox,mean-color-ssim",
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often; medians are shown.")] = 5,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", readable=False, help="Write the figures to this file too.")
-    ] = None,
-    library: Annotated[
-        str | None,
-        typer.Option(
-            "--library", autocompletion=library_names, help="Use this library's tiles, not made up ones."
-        ),
-    ] = None,
-) -> None:
-    """Measure engines against numpy, plain loops and FAISS."""
-    from mosaicd.studies import matching_bench
-
-    counts = matching_bench.counts_in(tiles)
-    chosen = matching_bench.engines_in(engines)
-    material = None
-    if library is not None:
-        with open_store(settings_from(root, config, sets)) as database:
-            with database.read() as session:
-                library_id = require_library(session, library).id
-            material = matching_bench.library_tiles(database, library_id)
-    matching_bench.run(
-        counts=counts,
-        cells=cells,
-        engines=chosen,
-        rounds=rounds,
-        library=material,
-        json_file=json_file,
-        say=lambda doing: typer.echo(doing, err=True),
-    )
 
 
 def compare(

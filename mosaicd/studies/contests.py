@@ -119,7 +119,7 @@ def _perceptual(tiles: PixelArray, cells: PixelArray) -> Contest:
         Side(name=OURS, work=f"best {count}", find=ours),
         Side(name=NUMPY, work="best 1", find=lambda: Answer(tiles=exhaustive_best(weighted, queries))),
         Side(name=PLAIN, work=f"best {count}", find=plain, cells=sample),
-        *_faiss_side(weighted, queries, count=count, work=f"best {count}"),
+        *faiss_side(weighted, queries, count=count, work=f"best {count}"),
     ]
     return Contest(sides=sides, is_missed=_farther_than_best(weighted, queries))
 
@@ -137,7 +137,7 @@ def _codebox(tiles: PixelArray, cells: PixelArray) -> Contest:
             find=lambda: Answer(tiles=np.array([codebox_tile(cells[cell], tiles) for cell in sample])),
             cells=sample,
         ),
-        *_faiss_side(columns, queries, count=1, work=work),
+        *faiss_side(columns, queries, count=1, work=work),
     ]
     return Contest(sides=sides, is_missed=_farther_than_best(columns, queries))
 
@@ -163,7 +163,7 @@ def _mean_color_ssim(tiles: PixelArray, cells: PixelArray) -> Contest:
         Side(name=PLAIN, work="the tile", find=plain, cells=sample),
         *(
             replace(side, find=partial(_without_tiles, side))
-            for side in _faiss_side(means, queries, count=count, work=f"{count} nearest means")
+            for side in faiss_side(means, queries, count=count, work=f"{count} nearest means")
         ),
     ]
     expected = np.array(
@@ -227,7 +227,7 @@ def _without_tiles(side: Side) -> Answer:
     return Answer(tiles=None)
 
 
-def _faiss_side(tiles: FloatArray, queries: FloatArray, *, count: int, work: str) -> Iterator[Side]:
+def faiss_side(tiles: FloatArray, queries: FloatArray, *, count: int, work: str) -> Iterator[Side]:
     """FAISS's exhaustive search, with as many threads as ours; nothing where it is not installed."""
     faiss = faiss_module()
     if faiss is None:

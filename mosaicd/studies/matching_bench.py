@@ -1,6 +1,5 @@
 """The benchmark of matching: time, memory and what is found, against exhaustive search, plain loops and FAISS."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,13 +10,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from mosaicd.errors import MosaicdError, SettingsError
+from mosaicd.errors import SettingsError
 from mosaicd.imaging import PixelArray
 from mosaicd.matching.search import THREADS
 from mosaicd.pipelines.appearance import Engine
 from mosaicd.studies.bench_material import TILE_RECIPE, library_tiles, made_up_tiles, portrait_cells
+from mosaicd.studies.bench_report import write_figures
 from mosaicd.studies.contests import OURS, Answer, Side, contest
-from mosaicd.studies.machine import Cost, Machine, measure, this_machine
+from mosaicd.studies.machine import Cost, measure, this_machine
 
 __all__ = ["compete", "counts_in", "engines_in", "library_tiles", "run"]
 
@@ -134,7 +134,12 @@ def run(
             say(f"{engine} engine, {count:,} tiles, {cells:,} cells")
             outcomes += compete(engine, tiles, queries, rounds=rounds)
     if json_file is not None:
-        write_json(outcomes, json_file, machine=machine, tile_recipe=recipe, rounds=rounds)
+        content = {
+            "tile_recipe": recipe,
+            "rounds": rounds,
+            "outcomes": [asdict(each) for each in outcomes],
+        }
+        write_figures(json_file, machine, content)
     console = Console()
     for table in tables(outcomes):
         console.print(table)
@@ -242,26 +247,3 @@ def _empty_table(title: str) -> Table:
     for heading in ("seconds", "mosaicd takes", "best", "certified", "MB"):
         table.add_column(heading, justify="right")
     return table
-
-
-def write_json(
-    outcomes: Sequence[Outcome], file: Path, *, machine: Machine, tile_recipe: str, rounds: int
-) -> None:
-    """Write the outcomes to a file.
-
-    Raises
-    ------
-    MosaicdError
-        If it cannot be written.
-    """
-    content = {
-        "machine": asdict(machine),
-        "tile_recipe": tile_recipe,
-        "rounds": rounds,
-        "outcomes": [asdict(each) for each in outcomes],
-    }
-    try:
-        file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        message = f"{file} cannot be written: {error.strerror}"
-        raise MosaicdError(message) from error

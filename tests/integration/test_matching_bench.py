@@ -1,4 +1,4 @@
-"""The benchmark of matching as a command: its figures, its file, and what it says to wrong wishes."""
+"""The benchmarks of matching as commands: their figures, their files, and what they say to wrong wishes."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ import pytest
 
 from mosaicd import cli
 from mosaicd.settings_reading import load_settings
-from mosaicd.studies import contests, machine
+from mosaicd.studies import contests, machine, scale_bench
 from mosaicd.studies.bench_material import made_up_tiles, portrait_cells
 from tests.libraries import fill_library
 from tests.stores import new_database
@@ -49,9 +49,11 @@ def without_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def bench(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(
-        sys, "argv", ["mosaicd", "bench", "matching", "--cells", str(CELLS), "--rounds", "2", *arguments]
-    )
+    return measured(monkeypatch, "matching", "--rounds", "2", *arguments)
+
+
+def measured(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["mosaicd", "bench", *arguments, "--cells", str(CELLS)])
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert isinstance(caught.value.code, int)
@@ -163,3 +165,48 @@ def test_made_up_tiles_are_the_same_each_time_and_varied() -> None:
 @pytest.mark.parametrize("count", [1, 7, 100])
 def test_a_photo_gives_any_number_of_cells(count: int) -> None:
     assert portrait_cells(count).shape == (count, 5, 5, 3)
+
+
+def test_an_index_that_has_grown_is_measured_against_one_built_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "figures.json"
+    sizes = "--tiles 900 --add 50 --times 7".split()
+    assert measured(monkeypatch, "index", *sizes, "--json", str(file)) == 0
+    found = json.loads(file.read_text())
+    assert (found["tiles"], found["added"], found["additions"]) == (900, 50, 7)
+    assert found["share"] == pytest.approx(found["addition_seconds"] / found["build_seconds"])
+    assert found["worst_addition_seconds"] >= found["addition_seconds"] > 0
+    assert found["queries"] > 0
+    assert "900 + 7 x 50" in " ".join(capsys.readouterr().out.split())
+
+
+def test_libraries_of_several_sizes_are_measured_against_faiss(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    threads_of_faiss: list[int],
+) -> None:
+    monkeypatch.setattr(scale_bench, "_ADDITIONS", 2)
+    file = tmp_path / "figures.json"
+    assert measured(monkeypatch, "scale", "--rounds", "2", "--tiles", "3000,300", "--json", str(file)) == 0
+    found = json.loads(file.read_text())
+    assert [size["tiles"] for size in found["sizes"]] == [300, 3000]
+    for size in found["sizes"]:
+        assert size["ratio"] > 0
+        assert size["growth"]["added"] == 1000
+    smaller, larger = (size["peak_megabytes"] for size in found["sizes"])
+    if smaller is not None:  # not every system tells
+        assert found["bytes_a_tile"] == pytest.approx((larger - smaller) * 1e6 / 2700)
+    assert set(threads_of_faiss) == {2}
+    assert "exponent" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("without_faiss")
+def test_without_faiss_sizes_are_measured_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale_bench, "_ADDITIONS", 1)
+    file = tmp_path / "figures.json"
+    assert measured(monkeypatch, "scale", "--rounds", "1", "--tiles", "60", "--json", str(file)) == 0
+    (size,) = json.loads(file.read_text())["sizes"]
+    assert size["seconds"] > 0
+    assert size["faiss_seconds"] is size["ratio"] is None
