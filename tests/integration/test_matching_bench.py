@@ -171,7 +171,7 @@ def test_an_index_that_has_grown_is_measured_against_one_built_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "figures.json"
-    sizes = "--tiles 900 --add 50 --times 7".split()
+    sizes = ["--tiles", "900", "--add", "50", "--times", "7"]
     assert measured(monkeypatch, "index", *sizes, "--json", str(file)) == 0
     found = json.loads(file.read_text())
     assert (found["tiles"], found["added"], found["additions"]) == (900, 50, 7)
