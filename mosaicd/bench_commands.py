@@ -83,5 +83,17 @@ def scale(
     scale_bench.run(counts=counts, cells=cells, rounds=rounds, json_file=json_file, say=_say)
 
 
+def mosaic(
+    tiles: Annotated[int, typer.Option("--tiles", min=1, help="How many tiles there are.")] = 20_000,
+    across: Annotated[int, typer.Option("--across", min=2, help="How many cells along each side.")] = 96,
+    rounds: Rounds = 5,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure whole mosaics by a daemon of its own, against FAISS."""
+    from mosaicd.studies import mosaic_bench
+
+    mosaic_bench.run(tiles=tiles, across=across, rounds=rounds, json_file=json_file, say=_say)
+
+
 def _say(doing: str) -> None:
     typer.echo(doing, err=True)

@@ -251,6 +251,9 @@ bench.command(
 bench.command(epilog=examples("mosaicd bench index", "mosaicd bench index --tiles 1000000 --times 20"))(
     bench_commands.index
 )
+bench.command(epilog=examples("mosaicd bench mosaic", "mosaicd bench mosaic --tiles 190000"))(
+    bench_commands.mosaic
+)
 bench.command(epilog=examples("mosaicd bench scale", "mosaicd bench scale --tiles 10000,100000 --rounds 3"))(
     bench_commands.scale
 )

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from mosaicd import cli
+from mosaicd.errors import MosaicdError
 from mosaicd.settings_reading import load_settings
 from mosaicd.studies import contests, machine, scale_bench
+from mosaicd.studies.bench_daemon import BenchDaemon
 from mosaicd.studies.bench_material import made_up_tiles, portrait_cells
 from tests.libraries import fill_library
 from tests.stores import new_database
@@ -53,11 +55,19 @@ def bench(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def measured(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["mosaicd", "bench", *arguments, "--cells", str(CELLS)])
+    return commanded(monkeypatch, *arguments, "--cells", str(CELLS))
+
+
+def commanded(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["mosaicd", "bench", *arguments])
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert isinstance(caught.value.code, int)
     return caught.value.code
+
+
+def wish_of(words: str) -> list[str]:
+    return words.split()
 
 
 def outcomes(file: Path) -> dict[tuple[str, int, str], dict[str, Any]]:
@@ -171,8 +181,8 @@ def test_an_index_that_has_grown_is_measured_against_one_built_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "figures.json"
-    sizes = ["--tiles", "900", "--add", "50", "--times", "7"]
-    assert measured(monkeypatch, "index", *sizes, "--json", str(file)) == 0
+    wish = [*wish_of("--tiles 900 --add 50 --times 7"), "--json", str(file)]
+    assert measured(monkeypatch, "index", *wish) == 0
     found = json.loads(file.read_text())
     assert (found["tiles"], found["added"], found["additions"]) == (900, 50, 7)
     assert found["share"] == pytest.approx(found["addition_seconds"] / found["build_seconds"])
@@ -210,3 +220,32 @@ def test_without_faiss_sizes_are_measured_alone(tmp_path: Path, monkeypatch: pyt
     (size,) = json.loads(file.read_text())["sizes"]
     assert size["seconds"] > 0
     assert size["faiss_seconds"] is size["ratio"] is None
+
+
+def test_whole_mosaics_are_measured_by_a_daemon_of_their_own(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    threads_of_faiss: list[int],
+) -> None:
+    file = tmp_path / "figures.json"
+    wish = [*wish_of("--tiles 300 --across 8 --rounds 2"), "--json", str(file)]
+    assert commanded(monkeypatch, "mosaic", *wish) == 0
+    found = json.loads(file.read_text())
+    assert 0 < found["ready_seconds"] < found["candidates_seconds"]
+    assert found["seconds"] > 0
+    assert found["ratio"] > 0
+    assert found["megabytes"] > 50
+    assert {"loading tiles", "matching", "rendering"} <= set(found["stages"])
+    assert set(threads_of_faiss) == {2}
+    assert "of 300 tiles made up" in capsys.readouterr().err
+
+
+def test_a_daemon_that_ends_ends_the_benchmark(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text("no database")
+    with (
+        pytest.raises(MosaicdError, match="did not come to daemon_ready"),
+        BenchDaemon(tmp_path / "root", broken, tmp_path / "log") as daemon,
+    ):
+        daemon.wait_for("daemon_ready")
