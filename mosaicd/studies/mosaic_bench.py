@@ -107,11 +107,11 @@ def run(*, tiles: int, across: int, rounds: int, json_file: Path | None, say: Ca
     for table in _tables(found):
         console.print(table)
     console.print(
-        f"{machine}. A daemon of its own, {tiles:,} tiles, a portrait, {across**2:,} cells; {rounds} photos after "
-        "the first, the sides taking turns: medians. mosaic: from a photo being settled until its mosaic is published; "
-        f"FAISS: the {BEST} nearest tiles of as many cells, nothing else, {THREADS} threads. Wanted with 190,000 "
-        f"tiles: no longer than FAISS, {MEGABYTES_LIMIT} MB, up after {READY_SECONDS_LIMIT:g} s, first tiles "
-        f"chosen after {FIRST_CANDIDATES_SECONDS_LIMIT:g} s. {PEERS} Tiles: {TILE_RECIPE}."
+        f"{machine}. A daemon of its own, {tiles:,} tiles, a portrait, {across**2:,} cells; {rounds} photos "
+        "after the first, the sides taking turns: medians. mosaic: from a photo being settled until its mosaic is "
+        f"published; FAISS: the {BEST} nearest tiles of as many cells, nothing else, {THREADS} threads. Wanted "
+        f"with 190,000 tiles: no longer than FAISS, {MEGABYTES_LIMIT} MB, up after {READY_SECONDS_LIMIT:g} s, "
+        f"first tiles chosen after {FIRST_CANDIDATES_SECONDS_LIMIT:g} s. {PEERS} Tiles: {TILE_RECIPE}."
     )
 
 
