@@ -56,7 +56,10 @@ class Found:
 def search(
     descriptors: Rows, leaves: Partition, variants: list[FloatArray], *, count: int
 ) -> Iterator[Found]:
-    """Find the `count` rows nearest to each query, in blocks of queries: exactly those, ties apart.
+    """Find the `count` rows nearest to each query, in blocks of queries: exactly those.
+
+    Of rows that are equally near, the lower number comes first, and of a row's forms the earlier: what is found
+    depends neither on how rows are divided into leaves nor on which other queries are asked at once.
 
     A few leaves near each query give a distance within which `count` rows lie. Every leaf whose box comes nearer
     than that is then compared in full, as a matrix product with all the queries that it concerns, and what lies
@@ -139,6 +142,7 @@ class _Block:
         # no square is negative, so that squares and their bits, read as whole numbers, have the same order
         keyed = (lines % self.size).astype(np.uint64) << np.uint64(32) | squares.view(np.uint32)
         order = np.argsort(keyed)
+        _sort_ties(order, keyed, rows, lines)
         firsts = np.searchsorted(keyed[order], np.arange(self.size, dtype=np.uint64) << np.uint64(32))
         best = order[firsts[:, np.newaxis] + np.arange(count)]
         return Found(rows=rows[best], distances=np.sqrt(squares[best]), variants=lines[best] // self.size)
@@ -281,6 +285,19 @@ class _Comparison:
             np.matmul(self._lines[: pieces * piece].reshape(pieces, piece, -1), columns, out=products)
             slack = _RELATIVE_SLACK * (own + farthest) + _ABSOLUTE_SLACK
             yield block, products.reshape(-1, len(rows))[:count], own, slack
+
+
+def _sort_ties(
+    order: NDArray[np.intp], keyed: NDArray[np.uint64], rows: NDArray[np.int32], lines: NDArray[np.int32]
+) -> None:
+    """Put what `order` has in the order of `keyed` in that of `rows`, then `lines`, where keys are equal."""
+    ranked = keyed[order]
+    is_tied = np.zeros(len(order), bool)
+    np.equal(ranked[1:], ranked[:-1], out=is_tied[1:])
+    is_tied[:-1] |= is_tied[1:]
+    tied = np.flatnonzero(is_tied)
+    group = order[tied]
+    order[tied] = group[np.lexsort((lines[group], rows[group], keyed[group]))]
 
 
 def _leaves_a_task(leaves: int) -> int:

@@ -100,6 +100,24 @@ def test_what_is_found_is_exactly_the_nearest(
     assert_exact(descriptors, variants, result, count)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    descriptors=libraries(), seed=st.integers(0, 100), wanted=st.integers(1, 80), batches=st.integers(2, 4)
+)
+def test_neither_the_leaves_nor_the_other_queries_change_what_is_found(
+    descriptors: FloatArray, seed: int, wanted: int, batches: int
+) -> None:
+    cells = np.concatenate([varied_descriptors(9, seed=seed), descriptors[:1]])
+    variants = [cells, cells * MIRROR_SIGNS]
+    count = min(wanted, 2 * len(descriptors))
+    whole = found(descriptors, variants, count=count)
+    for start in range(0, len(cells), 3):
+        some = [queries[start : start + 3] for queries in variants]
+        part = found(descriptors, some, count=count, batches=min(batches, len(descriptors)))
+        for name in ("rows", "distances", "variants"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[start : start + 3])
+
+
 @pytest.mark.parametrize(("cells", "count"), [(1, 1), (3, 64), (3, 5000), (40, 64)])
 def test_most_of_many_rows_are_ruled_out_and_none_wrongly(cells: int, count: int) -> None:
     descriptors = varied_descriptors(10_000, seed=1)
