@@ -4,12 +4,13 @@ import errno
 import io
 import os
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.format import Flags
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
@@ -28,6 +29,8 @@ _FORMATS = "asf,avi,flv,matroska,mov,mpeg,mpegts,mpegvideo,mxf,ogg,rm"
 _MOV, _MATROSKA = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
 LEADS_TO_FRAMES = {_MOV, _MATROSKA}
 """Containers whose index leads to exactly the frames that reading from the start gives."""
+STAMPS_DECODING = {_MOV}
+"""Containers whose index says when frames are decoded, not when they are shown."""
 KNOWS_EACH_TRACK = {_MOV, "avi"}
 """Containers that state each track's length, not only that of the longest."""
 _HD_WIDTH, _SD_HEIGHT = 1280, 576
@@ -116,7 +119,7 @@ def declared_seconds(container: InputContainer, stream: VideoStream) -> float | 
     return container.duration / av.time_base
 
 
-def frame_seconds(frame: VideoFrame, stream: VideoStream) -> float:
+def frame_seconds(frame: "VideoFrame | Packet[Any]", stream: VideoStream) -> float:
     """How long a frame is shown, when no later one says."""
     if frame.duration and stream.time_base is not None:
         return min(float(frame.duration * stream.time_base), LONGEST_FRAME_SECONDS)
@@ -185,7 +188,6 @@ def _film_stream(container: InputContainer) -> VideoStream:
     if getattr(stream, "codec_context", None) is None:
         message = "its pictures are coded in a way that cannot be decoded"
         raise RejectedInputError(message)
-    stream.thread_type = "SLICE"  # with frame threads, what becomes of a damaged film is a matter of chance
     return stream
 
 

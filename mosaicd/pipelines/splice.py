@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from mosaicd.jobs.workers import Done, Progress, ReportProgress
 from mosaicd.media.kinds import MediaKind, media_kind
 from mosaicd.media.masters import decode_master, encode_master
 from mosaicd.media.photo import read_photo, require_photo_size
-from mosaicd.media.video import Sample, VideoReader
+from mosaicd.media.video import Frames, Sample, VideoReader
 from mosaicd.pipelines.content import Content, require_looks
 from mosaicd.pipelines.orders import SpliceOrder
 from mosaicd.store.database import Database
@@ -55,10 +55,13 @@ class SplicePipeline:
     Parameters
     ----------
     database : Path
+    frames : Frames
+        Which of a film's frames to decode.
     """
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, *, frames: Frames = Frames.KEYFRAMES_IF_DENSE) -> None:
         self._database = Database(database)
+        self._frames = frames
 
     def run(self, order: SpliceOrder, report_progress: ReportProgress) -> Done:
         """Splice a file. What was committed before an interruption is kept and gone on from.
@@ -122,7 +125,7 @@ class SplicePipeline:
         splicer = _Splicer(self._database, order, source, content)
         try:
             if source.kind is SourceKind.VIDEO:
-                ending = _splice_video(order, source, splicer, report_progress)
+                ending = _splice_video(order, source, splicer, self._frames, report_progress)
             else:
                 ending = _splice_photo(order, splicer)
         except RejectedInputError:
@@ -232,16 +235,23 @@ def _kind_of(order: SpliceOrder) -> SourceKind:
 
 
 def _splice_video(
-    order: SpliceOrder, source: Source, splicer: _Splicer, report_progress: ReportProgress
+    order: SpliceOrder, source: Source, splicer: _Splicer, frames: Frames, report_progress: ReportProgress
 ) -> _Ending:
     most_samples = math.ceil(order.video_hours_limit * 3600 / source.sample_interval_seconds)
-    with _reader(order, source) as reader:
-        next_sample = source.next_sample
+    next_sample = source.next_sample
+
+    def report() -> None:
+        seconds = next_sample * source.sample_interval_seconds
+        share = min(1.0, seconds / (reader.declared_seconds or seconds)) if seconds else 0.0
+        report_progress(Progress(stage="splicing", share=share))
+
+    with _reader(order, source, frames=frames, report_reread=report) as reader:
         goes_on = False
         # From the middle of a damaged film, other frames might be readable than from its start.
         first = 0 if source.shortfall else next_sample
         for sample in reader.samples(first):
             if sample.number < next_sample:
+                report()
                 continue
             if sample.number >= most_samples:
                 goes_on = True
@@ -250,10 +260,7 @@ def _splice_video(
             next_sample = sample.number + 1
             if splicer.is_full:
                 splicer.commit(next_sample=next_sample, shortfall=_damage(reader))
-            seconds = next_sample * source.sample_interval_seconds
-            report_progress(
-                Progress(stage="splicing", share=min(1.0, seconds / (reader.declared_seconds or seconds)))
-            )
+            report()
         if next_sample == 0:
             message = (
                 "this video is encrypted: only players that have its key can show it"
@@ -300,11 +307,15 @@ def _damage(reader: VideoReader) -> str | None:
 
 
 @contextlib.contextmanager
-def _reader(order: SpliceOrder, source: Source) -> Iterator[VideoReader]:
+def _reader(
+    order: SpliceOrder, source: Source, *, frames: Frames, report_reread: Callable[[], None]
+) -> Iterator[VideoReader]:
     reader = VideoReader(
         order.file,
         sample_interval_seconds=source.sample_interval_seconds,
         short_side_pixels=order.master_edge_pixels,
+        report_reread=report_reread,
+        frames=frames,
     )
     with contextlib.closing(reader):
         yield reader

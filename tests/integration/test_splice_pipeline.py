@@ -17,8 +17,10 @@ from sqlalchemy import select, update
 
 from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.jobs.workers import Progress
+from mosaicd.media import video
 from mosaicd.media.files import Signature, signature
 from mosaicd.media.masters import decode_master
+from mosaicd.media.video import Frames
 from mosaicd.pipelines import content, splice
 from mosaicd.pipelines.orders import SpliceOrder
 from mosaicd.pipelines.splice import SplicePipeline
@@ -44,6 +46,8 @@ CODECS: dict[str, dict[str, Any]] = {
     "av1.mp4": {"codec": "libsvtav1", "gop": 30},
     "stream.ts": {"start_seconds": 100},
     "frames.avi": {"codec": "mpeg4"},
+    "dense-keyframes.mp4": {"gop": 5},
+    "dense-keyframes-hevc.mkv": {"codec": "libx265", "gop": 5},
 }
 FACTS = (
     "next_sample",
@@ -95,8 +99,9 @@ class Studio:
         *,
         interval: float = 0.5,
         report_progress: Callable[[Progress], None] = lambda _progress: None,
+        frames: Frames = Frames.KEYFRAMES_IF_DENSE,
     ) -> dict[str, Any]:
-        pipeline = SplicePipeline(self.path)
+        pipeline = SplicePipeline(self.path, frames=frames)
         with contextlib.closing(pipeline._database):
             return pipeline.run(self.order(file, interval=interval), report_progress).facts
 
@@ -236,6 +241,40 @@ def test_film_interrupted_anywhere_gives_the_tiles_of_an_undisturbed_run(
         assert disturbed.contents()[1][0][0] == count // 5 * 5
         disturbed.splice(film)
         assert disturbed.contents() == studio.contents()
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("interval", [0.5, 0.48])
+def test_film_begun_by_all_its_frames_is_finished_by_its_keyframes_with_each_tile_once(
+    studio: Studio, tmp_path: Path, interval: float
+) -> None:
+    film = films.encode(tmp_path / "film.mp4", films.pan("rocket", 90, width=96, height=64), gop=5)
+    undisturbed = Studio(tmp_path / "undisturbed").splice(film, interval=interval)
+    with pytest.raises(InterruptionError):
+        studio.splice(film, interval=interval, report_progress=interrupt_at(11), frames=Frames.ALL)
+    facts = studio.splice(film, interval=interval)
+    assert facts["sampled_frames"] == undisturbed["sampled_frames"]
+    assert facts["tiles"] + skipped(facts) == 2 * facts["sampled_frames"]
+    tiles, _ = studio.contents()
+    assert len({(tile.presentation_us, tile.crop) for tile in tiles}) == len(tiles) == facts["tiles"]
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_film_read_again_because_of_damage_shows_signs_of_life(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, "threads_for", lambda _stream: 2)
+    film = films.encode(tmp_path / "film.mp4", films.pan("rocket", 120), gop=60)
+    content = bytearray(film.read_bytes())
+    start = len(content) * 3 // 4
+    content[start : start + 500] = bytes(500)
+    film.write_bytes(content)
+    reports: list[Progress] = []
+    facts = studio.splice(film, report_progress=reports.append)
+    assert facts["shortfall"].endswith(" damaged or out of order")
+    assert len(reports) > facts["sampled_frames"] + 5
+    shares = [report.share for report in reports]
+    assert shares == sorted(shares)
 
 
 @pytest.mark.usefixtures("small_chunks")

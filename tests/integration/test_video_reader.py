@@ -92,7 +92,7 @@ def identity(taken: list[Sample]) -> list[tuple[int, int, bytes]]:
 
 def encode_numbered(path: Path, *, size: int | None = None, **how: Any) -> Path:
     frames = films.numbered(FRAMES, width=size, height=size) if size else films.numbered(FRAMES)
-    return films.encode(path, frames, rate=RATE, **how)
+    return films.encode(path, frames, rate=RATE, **{"gop": FRAMES} | how)
 
 
 @pytest.fixture(scope="module")
