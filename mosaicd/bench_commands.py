@@ -95,5 +95,25 @@ def mosaic(
     mosaic_bench.run(tiles=tiles, across=across, rounds=rounds, json_file=json_file, say=_say)
 
 
+def splice(
+    film: Annotated[Path | None, typer.Argument(help="A film; without one, three are made up.")] = None,
+    seconds: Annotated[
+        int, typer.Option("--seconds", min=1, max=3600, help="Length of films that are made up.")
+    ] = 30,
+    interval: Annotated[
+        float,
+        typer.Option("--interval", min=0.01, max=3600, help="Seconds from one sampling moment to the next."),
+    ] = 1.0,
+    rounds: Rounds = 5,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure how fast films become tiles, against ffmpeg."""
+    from mosaicd.studies import splice_bench
+
+    splice_bench.run(
+        film=film, seconds=seconds, interval_seconds=interval, rounds=rounds, json_file=json_file, say=_say
+    )
+
+
 def _say(doing: str) -> None:
     typer.echo(doing, err=True)

@@ -257,6 +257,9 @@ bench.command(epilog=examples("mosaicd bench mosaic", "mosaicd bench mosaic --ti
 bench.command(epilog=examples("mosaicd bench scale", "mosaicd bench scale --tiles 10000,100000 --rounds 3"))(
     bench_commands.scale
 )
+bench.command(epilog=examples("mosaicd bench splice", "mosaicd bench splice beach.mp4 --interval 0.5"))(
+    bench_commands.splice
+)
 app.add_typer(bench, name="bench", rich_help_panel=Panel.STUDIES)
 
 
