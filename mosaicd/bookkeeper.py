@@ -217,6 +217,9 @@ class Bookkeeper:
             skipped_black=facts["skipped_black"],
             skipped_blank=facts["skipped_blank"],
             skipped_repeated=facts["skipped_repeated"],
+            skipped_blurred=facts["skipped_blurred"],
+            skipped_credits=facts["skipped_credits"],
+            skipped_duplicate=facts["skipped_duplicate"],
             seconds=facts["total_seconds"],
         )
         if facts["shortfall"] is not None and not facts["already_known"]:

@@ -267,6 +267,8 @@ class Foreman:
                 photo_pixels_limit=self._settings.photo_pixels_limit,
                 video_gigabytes_limit=self._settings.video_gigabytes_limit,
                 video_hours_limit=self._settings.video_hours_limit,
+                poor_frames=library.poor_frames,
+                near_duplicates=library.near_duplicates,
                 now=time.time(),
             )
         return MosaicOrder(

@@ -19,6 +19,7 @@ from mosaicd.intake.watcher import Watching
 from mosaicd.jobs.originals import Folders, Originals
 from mosaicd.logs import LogFormat, LogLevel
 from mosaicd.pipelines.appearance import Appearance
+from mosaicd.pipelines.orders import NearDuplicates, PoorFrames
 
 PREFIX = "MOSAICD_"
 _DEFAULT_ROOT = Path("~/Mosaics")
@@ -52,6 +53,20 @@ class LibrarySettings(Appearance):
             "tiles."
         ),
     ] = LivePhotoFilms.SKIP
+    poor_frames: Annotated[
+        PoorFrames,
+        Field(
+            description="What becomes of a film's frames that are blurred or hold nothing but writing, as credits "
+            "do: skip (nothing) or tiles."
+        ),
+    ] = PoorFrames.SKIP
+    near_duplicates: Annotated[
+        NearDuplicates,
+        Field(
+            description="What a tile must not repeat, as far as an eye can tell: one (the tile before it), film "
+            "(any other of its film) or library (any other at all)."
+        ),
+    ] = NearDuplicates.FILM
     minimum_tiles: Annotated[
         int, Field(ge=1, description="A photo waits until its library has this many tiles.")
     ] = 50

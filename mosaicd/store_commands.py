@@ -283,10 +283,12 @@ def _put_back(job: Job, folders: Folders) -> None:
 
 
 def _in_words(source: Source) -> str:
-    skipped = source.skipped_black + source.skipped_blank + source.skipped_repeated
+    from mosaicd.store.tiles import skipped
+
+    count = sum(skipped(source).values())
     return (
         f"{source.id}: {printable(source.name)}: {counted(source.tiles_made, 'tile')}"
-        f" from {counted(source.next_sample, 'frame')}, {counted(skipped, 'crop')} skipped"
+        f" from {counted(source.next_sample, 'frame')}, {counted(count, 'crop')} skipped"
         + (f"; {source.shortfall}" if source.shortfall else "")
     )
 

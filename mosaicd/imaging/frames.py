@@ -20,6 +20,9 @@ class SkipReason(StrEnum):
     BLACK = "black"
     BLANK = "blank"
     REPEATED = "repeated"
+    BLURRED = "blurred"
+    CREDITS = "credits"
+    DUPLICATE = "duplicate"
 
 
 def short_side_size(width: float, height: float, *, short_side: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Orders: all that a worker has to know for one job. They are sent from the daemon to its workers."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,21 @@ from mosaicd.pipelines.appearance import Appearance
 if TYPE_CHECKING:
     from mosaicd.pipelines.mosaic import MosaicPipeline
     from mosaicd.pipelines.splice import SplicePipeline
+
+
+class PoorFrames(StrEnum):
+    """What becomes of frames of a film that are blurred or hold nothing but writing."""
+
+    SKIP = "skip"
+    TILES = "tiles"
+
+
+class NearDuplicates(StrEnum):
+    """Which tiles a square is not to repeat: the one before, any of its film, or any of its library."""
+
+    ONE = "one"
+    FILM = "film"
+    LIBRARY = "library"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +55,8 @@ class SpliceOrder:
     video_gigabytes_limit: float
     video_hours_limit: float
     now: float
+    poor_frames: PoorFrames = PoorFrames.SKIP
+    near_duplicates: NearDuplicates = NearDuplicates.FILM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import RejectedInputError, TransientError
 from mosaicd.imaging import FloatArray, PixelArray
 from mosaicd.imaging.descriptors import describe, subcells
-from mosaicd.imaging.frames import skip_reason, square_crops
+from mosaicd.imaging.frames import square_crops
 from mosaicd.imaging.shots import ShotFinder
 from mosaicd.jobs.workers import Done, Progress, ReportProgress
 from mosaicd.media.kinds import MediaKind, media_kind
@@ -22,6 +22,7 @@ from mosaicd.media.photo import read_photo, require_photo_size
 from mosaicd.media.video import Frames, Sample, VideoReader
 from mosaicd.pipelines.content import Content, require_looks
 from mosaicd.pipelines.orders import SpliceOrder
+from mosaicd.pipelines.sieve import Sieve
 from mosaicd.store.database import Database
 from mosaicd.store.models import Source, SourceKind
 from mosaicd.store.superseding import supersede_parts
@@ -34,6 +35,7 @@ from mosaicd.store.tiles import (
     find_source,
     last_subcells,
     shot_starts,
+    skipped,
 )
 
 _SAMPLES_A_CHUNK = 50
@@ -92,9 +94,7 @@ class SplicePipeline:
                 "superseded": superseded,
                 "sampled_frames": source.next_sample,
                 "tiles": source.tiles_made,
-                "skipped_black": source.skipped_black,
-                "skipped_blank": source.skipped_blank,
-                "skipped_repeated": source.skipped_repeated,
+                **skipped(source),
                 "duration_seconds": source.duration_seconds,
                 "shortfall": source.shortfall,
                 "total_seconds": round(time.perf_counter() - start, 3),
@@ -165,7 +165,14 @@ class _Splicer:
         with database.read() as session:
             kept = last_subcells(session, source.id)
             starts = list(shot_starts(session, source.id))
-        self._previous = {crop: _described(squares) for crop, squares in kept.items()}
+        self._sieve = Sieve(
+            database,
+            source,
+            poor_frames=order.poor_frames,
+            near_duplicates=order.near_duplicates,
+            previous={crop: _described(squares) for crop, squares in kept.items()},
+        )
+        self._sieve.refresh()
         self._shots = ShotFinder()
         for shot, crop, squares in starts:
             self._shots.resume(shot, {crop: _described(squares)})
@@ -183,7 +190,7 @@ class _Splicer:
             jpeg = encode_master(crop)
             squares = subcells(decode_master(jpeg)[np.newaxis])
             seen[number] = _described(squares[0])
-            reason = skip_reason(seen[number], self._previous.get(number))
+            reason = self._sieve.reason(number, crop, seen[number])
             if reason is not None:
                 self._chunk.skipped[reason] += 1
                 continue
@@ -194,7 +201,6 @@ class _Splicer:
         if kept:
             shot = self._shots.shot_of(seen, kept)
             self._chunk.tiles += [replace(tile, shot=shot) for tile in tiles]
-        self._previous |= kept
         self._samples += 1
 
     def commit(self, *, next_sample: int, shortfall: str | None = None) -> None:
@@ -205,6 +211,7 @@ class _Splicer:
             source.shortfall = shortfall
             add_chunk(session, self._source_id, self._chunk, next_sample=next_sample)
         passed(CrashPoint.CHUNK_COMMITTED)
+        self._sieve.refresh()
         self._chunk = Chunk()
         self._samples = 0
 

@@ -109,6 +109,9 @@ class Source(Base):
     skipped_black: Mapped[int] = mapped_column(default=0)
     skipped_blank: Mapped[int] = mapped_column(default=0)
     skipped_repeated: Mapped[int] = mapped_column(default=0)
+    skipped_blurred: Mapped[int] = mapped_column(default=0, server_default="0")
+    skipped_credits: Mapped[int] = mapped_column(default=0, server_default="0")
+    skipped_duplicate: Mapped[int] = mapped_column(default=0, server_default="0")
     duration_seconds: Mapped[float | None] = mapped_column(default=None)
     shortfall: Mapped[str | None] = mapped_column(default=None)
     """What of it could not be read, in plain words."""

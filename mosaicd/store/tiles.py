@@ -94,10 +94,21 @@ def add_chunk(session: Session, source_id: int, chunk: Chunk, *, next_sample: in
         session.execute(insert(Master), [{"tile_id": key, "jpeg": tile.jpeg} for key, tile in pairs])
         session.execute(insert(Descriptor), [_descriptor_row(key, tile.subcells) for key, tile in pairs])
     source.tiles_made += len(rows)
-    source.skipped_black += chunk.skipped[SkipReason.BLACK]
-    source.skipped_blank += chunk.skipped[SkipReason.BLANK]
-    source.skipped_repeated += chunk.skipped[SkipReason.REPEATED]
+    for reason, count in chunk.skipped.items():
+        column = skipped_column(reason)
+        setattr(source, column, getattr(source, column) + count)
     source.next_sample = next_sample
+
+
+def skipped_column(reason: SkipReason) -> str:
+    """The name of what a source says of squares that were skipped for this reason."""
+    return f"skipped_{reason}"
+
+
+def skipped(source: Source) -> dict[str, int]:
+    """How many squares of a source were skipped, by the names of its columns."""
+    columns = map(skipped_column, SkipReason)
+    return {column: getattr(source, column) for column in columns}
 
 
 def complete_source(

@@ -203,7 +203,8 @@ def _splicing(work: Path, frames: Frames, interval_seconds: float) -> Side:
                 now=0,
             )
             facts = SplicePipeline(path, frames=frames).run(order, lambda _progress: None).facts
-        return sum(facts[count] for count in ("tiles", "skipped_black", "skipped_blank", "skipped_repeated"))
+        skipped = sum(count for name, count in facts.items() if name.startswith("skipped_"))
+        return int(facts["tiles"] + skipped)
 
     return go
 

@@ -20,6 +20,7 @@ from mosaicd.imaging.resampling import resample
 from tests import films, real_media
 from tests.daemon_process import DaemonProcess, wait_until
 from tests.faults.workplace import worker_of
+from tests.skips import skipped_in
 
 SMALL = {"cells_on_long_side": 16, "tile_edge_pixels": 16, "minimum_tiles": 20}
 QUARTERS = films.quarters(320, 240)
@@ -84,7 +85,7 @@ def test_every_kind_of_film_becomes_tiles_and_every_kind_of_photo_an_upright_mos
         assert daemon.terminate() == 0
     for event in spliced:
         assert event["sampled_frames"] == pytest.approx(15, abs=1)
-        skipped = event["skipped_black"] + event["skipped_blank"] + event["skipped_repeated"]
+        skipped = skipped_in(event)
         assert event["tiles"] + skipped == 2 * event["sampled_frames"]
         assert event["tiles"] >= 20
     assert {Path(event["image"]).name for event in published} == {
@@ -113,7 +114,7 @@ def test_a_theora_film_with_empty_packets_becomes_tiles_without_a_warning(tmp_pa
         (spliced,) = daemon.wait_for("source_spliced")
         assert daemon.terminate() == 0
     assert spliced["sampled_frames"] == pytest.approx(10, abs=1)
-    skipped = spliced["skipped_black"] + spliced["skipped_blank"] + spliced["skipped_repeated"]
+    skipped = skipped_in(spliced)
     assert spliced["tiles"] + skipped == 2 * spliced["sampled_frames"]
     assert {line["level"] for line in daemon.lines()} == {"info"}
 

@@ -291,7 +291,8 @@ def outcome(daemon: DaemonProcess) -> dict[str, Any]:
     return {
         "tiles": [(sha256, time_us, crop, hash(jpeg)) for sha256, time_us, crop, jpeg in daemon.tile_set()],
         "sources": daemon.query(
-            "SELECT sha256, next_sample, tiles_made, skipped_black, skipped_blank, skipped_repeated, shortfall,"
+            "SELECT sha256, next_sample, tiles_made, skipped_black, skipped_blank, skipped_repeated,"
+            " skipped_blurred, skipped_credits, skipped_duplicate, shortfall,"
             " duration_seconds FROM source ORDER BY library_id, sha256"
         ),
         "placements": daemon.query(

@@ -15,6 +15,7 @@ from tests.faults.workplace import (
     outbox,
     samples_stored,
 )
+from tests.skips import skipped_in
 
 KILLED = "the worker process was killed, as happens when the machine runs out of memory"
 
@@ -28,7 +29,7 @@ def test_film_whose_worker_is_killed_in_the_middle_goes_on_and_costs_one_attempt
         worker.kill()
         (spliced,) = daemon.wait_for("source_spliced")
         assert daemon.terminate() == 0
-    skipped = spliced["skipped_black"] + spliced["skipped_blank"] + spliced["skipped_repeated"]
+    skipped = skipped_in(spliced)
     assert spliced["sampled_frames"] == FILM_SECONDS
     assert spliced["tiles"] + skipped == 2 * FILM_SECONDS
     assert [event["attempt"] for event in daemon.events("job_started")] == [1, 2]

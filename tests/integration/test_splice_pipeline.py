@@ -10,25 +10,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from sqlalchemy import select, update
 
 from mosaicd.errors import RejectedInputError, TransientError
+from mosaicd.imaging import PixelArray
 from mosaicd.jobs.workers import Progress
 from mosaicd.media import video
 from mosaicd.media.files import Signature, signature
 from mosaicd.media.masters import decode_master
 from mosaicd.media.video import Frames
 from mosaicd.pipelines import content, splice
-from mosaicd.pipelines.orders import SpliceOrder
+from mosaicd.pipelines.orders import NearDuplicates, PoorFrames, SpliceOrder
 from mosaicd.pipelines.splice import SplicePipeline
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import count_tiles, library_named
 from mosaicd.store.models import Descriptor, Master, Source, Tile
 from mosaicd.store.tiles import load_tiles, remove_source, sources_of
 from tests import films
+from tests.skips import skipped_in
 from tests.stores import new_database
 
 NOW = 1_700_000_000.0
@@ -55,6 +58,9 @@ FACTS = (
     "skipped_black",
     "skipped_blank",
     "skipped_repeated",
+    "skipped_blurred",
+    "skipped_credits",
+    "skipped_duplicate",
     "duration_seconds",
     "shortfall",
     "completed_at",
@@ -69,6 +75,9 @@ class Studio:
     """A store with one library, into which files are spliced."""
 
     hours_limit = 1.0
+    edge = EDGE
+    poor_frames = PoorFrames.SKIP
+    near_duplicates = NearDuplicates.FILM
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "state.db"
@@ -86,10 +95,12 @@ class Studio:
             name=file.name,
             signature=signature(file) or NO_FILE,
             sample_interval_seconds=interval,
-            master_edge_pixels=EDGE,
+            master_edge_pixels=self.edge,
             photo_pixels_limit=10_000_000,
             video_gigabytes_limit=1,
             video_hours_limit=self.hours_limit,
+            poor_frames=self.poor_frames,
+            near_duplicates=self.near_duplicates,
             now=NOW,
         )
 
@@ -150,10 +161,6 @@ def interrupt_at(count: int) -> Callable[[Progress], None]:
     return report
 
 
-def skipped(facts: dict[str, Any]) -> int:
-    return sum(facts[f"skipped_{reason}"] for reason in ("black", "blank", "repeated"))
-
-
 @pytest.mark.parametrize("name", CODECS)
 @pytest.mark.parametrize("interval", [0.5, 1, 2.5])
 def test_every_crop_of_every_sample_is_a_tile_or_skipped(
@@ -162,7 +169,7 @@ def test_every_crop_of_every_sample_is_a_tile_or_skipped(
     film = films.encode(tmp_path / name, films.pan("astronaut", 90), **CODECS[name])
     facts = studio.splice(film, interval=interval)
     assert facts["sampled_frames"] in {round(9 / interval + 0.49), round(9 / interval + 1)}
-    assert facts["tiles"] + skipped(facts) == 2 * facts["sampled_frames"]
+    assert facts["tiles"] + skipped_in(facts) == 2 * facts["sampled_frames"]
     assert facts["tiles"] == studio.tile_count() > facts["sampled_frames"]
     assert facts["duration_seconds"] == pytest.approx(9, abs=0.15)
     assert facts["shortfall"] is None
@@ -185,7 +192,7 @@ def test_square_film_gives_one_tile_a_sample(studio: Studio, tmp_path: Path) -> 
     film = films.encode(tmp_path / "film.mp4", films.pan("chelsea", 40, width=64, height=64))
     facts = studio.splice(film, interval=1)
     assert facts["sampled_frames"] == 4
-    assert facts["tiles"] + skipped(facts) == 4
+    assert facts["tiles"] + skipped_in(facts) == 4
 
 
 def test_black_blank_and_repeated_crops_are_counted_by_reason(studio: Studio, tmp_path: Path) -> None:
@@ -254,7 +261,7 @@ def test_film_begun_by_all_its_frames_is_finished_by_its_keyframes_with_each_til
         studio.splice(film, interval=interval, report_progress=interrupt_at(11), frames=Frames.ALL)
     facts = studio.splice(film, interval=interval)
     assert facts["sampled_frames"] == undisturbed["sampled_frames"]
-    assert facts["tiles"] + skipped(facts) == 2 * facts["sampled_frames"]
+    assert facts["tiles"] + skipped_in(facts) == 2 * facts["sampled_frames"]
     tiles, _ = studio.contents()
     assert len({(tile.presentation_us, tile.crop) for tile in tiles}) == len(tiles) == facts["tiles"]
 
@@ -361,7 +368,7 @@ def test_damaged_film_keeps_the_tiles_it_gave_and_says_what_is_damaged(
     facts = studio.splice(film)
     assert facts["shortfall"].endswith(" of its frames are damaged or out of order")
     assert facts["sampled_frames"] == 24
-    assert facts["tiles"] + skipped(facts) == 48
+    assert facts["tiles"] + skipped_in(facts) == 48
     assert facts["tiles"] > 24
     for count in (7, 12, 19):
         disturbed = Studio(tmp_path / str(count))
@@ -481,7 +488,7 @@ def test_line_of_pixels_is_a_photo_too(studio: Studio, tmp_path: Path) -> None:
     path = tmp_path / "line.png"
     Image.fromarray(films.photo("rocket")).resize((20_000, 1)).save(path)
     facts = studio.splice(path)
-    assert facts["tiles"] + skipped(facts) == 2
+    assert facts["tiles"] + skipped_in(facts) == 2
 
 
 @pytest.mark.parametrize(
@@ -606,3 +613,63 @@ def test_file_that_cannot_be_read_any_more_is_tried_again_later(
     monkeypatch.setattr(splice, "media_kind", fail)
     with pytest.raises(TransientError, match="the file cannot be read: Input/output error"):
         studio.splice(film)
+
+
+def test_what_repeats_any_tile_of_its_film_is_left_out_unless_only_the_one_before_counts(
+    studio: Studio, tmp_path: Path
+) -> None:
+    portrait, rocket = (list(itertools.islice(films.pan(name, 1500), 20)) for name in ("astronaut", "rocket"))
+    film = films.encode(
+        tmp_path / "back.mp4", [*portrait, *rocket, *portrait], rate=10, gop=10, options={"qp": "5"}
+    )
+    facts = studio.splice(film)
+    assert facts["skipped_duplicate"] > 0
+    every = Studio(tmp_path / "every")
+    every.near_duplicates = NearDuplicates.ONE
+    all_of_them = every.splice(film)
+    assert all_of_them["skipped_duplicate"] == 0
+    assert all_of_them["tiles"] == facts["tiles"] + facts["skipped_duplicate"]
+
+
+def test_a_copy_of_a_film_gives_nothing_new_where_the_whole_library_counts(
+    studio: Studio, tmp_path: Path
+) -> None:
+    frames = list(itertools.islice(films.pan("coffee", 200), 40))
+    film, copy = (
+        films.encode(tmp_path / name, frames, rate=10, options={"qp": qp})
+        for name, qp in (("film.mp4", "5"), ("copy.mp4", "8"))
+    )
+    first = studio.splice(film)
+    studio.near_duplicates = NearDuplicates.LIBRARY
+    again = studio.splice(copy)
+    assert first["tiles"] > 0
+    assert again["tiles"] == 0
+    assert again["skipped_duplicate"] == first["tiles"] + first["skipped_duplicate"]
+
+
+def test_blurred_frames_and_credits_are_counted_and_of_chosen_photos_kept(
+    studio: Studio, tmp_path: Path
+) -> None:
+    studio.edge = 128
+    soft = cv2.GaussianBlur(films.photo("astronaut"), (0, 0), 20)
+    blurred = np.asarray(cv2.resize(soft, (640, 360)), np.uint8)
+    film = films.encode(tmp_path / "film.mp4", [blurred] * 10 + [_credits()] * 10, rate=10, gop=10)
+    facts = studio.splice(film)
+    assert (facts["tiles"], facts["skipped_blurred"], facts["skipped_credits"]) == (0, 4, 4)
+    studio.poor_frames = PoorFrames.TILES
+    (tmp_path / "kept.mp4").write_bytes(film.read_bytes() + b"\0" * 8)
+    kept = studio.splice(tmp_path / "kept.mp4")
+    assert kept["tiles"] > 0
+    assert kept["skipped_blurred"] == kept["skipped_credits"] == 0
+    studio.poor_frames = PoorFrames.SKIP
+    Image.fromarray(blurred).save(tmp_path / "chosen.png")
+    assert studio.splice(tmp_path / "chosen.png")["tiles"] == 2
+
+
+def _credits() -> PixelArray:
+    image = Image.new("RGB", (640, 360), (5, 5, 5))
+    draw = ImageDraw.Draw(image)
+    for top in range(4, 360, 30):
+        words = "Directed by Anna Smith   Music The Little Orchestra   Sound Q. Rivera"
+        draw.text((6, top), words, font=ImageFont.load_default(20))
+    return np.asarray(image)

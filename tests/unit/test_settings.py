@@ -19,6 +19,7 @@ from mosaicd.logs import LogFormat, LogLevel
 from mosaicd.matching.engine import Assignment
 from mosaicd.media.formats import OutputFormat
 from mosaicd.pipelines.appearance import Engine
+from mosaicd.pipelines.orders import NearDuplicates, PoorFrames
 from mosaicd.settings import Settings
 from mosaicd.settings_reading import load_settings, settings_file
 
@@ -66,6 +67,8 @@ OTHER_VALUES: dict[str, tuple[str, Any]] = {
     "output_quality": ("75", 75),
     "sample_interval_seconds": ("0.5", 0.5),
     "live_photo_films": ("tiles", LivePhotoFilms.TILES),
+    "poor_frames": ("tiles", PoorFrames.TILES),
+    "near_duplicates": ("library", NearDuplicates.LIBRARY),
     "minimum_tiles": ("9", 9),
     "photo_wait_limit_seconds": ("0", 0.0),
     "penalty_half_life_days": ("7", 7.0),
