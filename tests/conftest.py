@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import scipy.fft  # noqa: F401 - imported where it is used first, which is no example's fault that has a deadline
 
 from tests.elsewhere import folder_elsewhere
 

@@ -12,7 +12,6 @@ three photos, is .48 with 3 a side, .51 with 4, .53 with 5, .53 with 6 and .54 w
 
 import cv2
 import numpy as np
-from scipy.fft import dctn
 
 from mosaicd.imaging import FloatArray, PixelArray
 from mosaicd.imaging.color import srgb_to_lab
@@ -96,6 +95,8 @@ def describe(samples: PixelArray) -> FloatArray:
     if samples.ndim != 4 or samples.shape[1:] != (SUBCELLS, SUBCELLS, 3):
         message = f"sub-cells of shape (N, {SUBCELLS}, {SUBCELLS}, 3) wanted, not {samples.shape}"
         raise ValueError(message)
+    from scipy.fft import dctn  # the daemon itself does without, and starts sooner
+
     coefficients = dctn(srgb_to_lab(samples), axes=(1, 2), norm="ortho") / SUBCELLS
     ordered: FloatArray = np.ascontiguousarray(coefficients[:, _VERTICAL, _HORIZONTAL, _CHANNEL])
     return ordered

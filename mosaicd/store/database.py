@@ -7,13 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -21,6 +17,9 @@ from sqlalchemy.orm import Session
 from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.errors import CorruptStateError, MosaicdError, Need, ObstructedError
 from mosaicd.store.copies import copy_database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _BUSY_TIMEOUT_MS = 10_000  # well below the time that systemd gives a daemon to stop
 _PASSING = {
@@ -119,6 +118,8 @@ class Database:
             if revision == head:
                 return None
             copy = None if revision is None else self._copied_before(head)
+            from alembic import command
+
             command.upgrade(_alembic_config(self._engine), "head")
             passed(CrashPoint.SCHEMA_CURRENT)
         return None if copy is None else Upgrade(revision=head, copy=copy)
@@ -160,6 +161,8 @@ class Database:
 
     def _revision(self) -> str | None:
         """The schema's revision; None if there is none yet, CorruptStateError if it is newer than the program."""
+        from alembic.runtime.migration import MigrationContext
+
         with self._engine.connect() as connection:
             revision = MigrationContext.configure(connection).get_current_revision()
         if revision is not None and revision not in revisions():
@@ -225,11 +228,15 @@ class Database:
 
 def revisions() -> list[str]:
     """Every revision of the schema that this program knows, oldest first; the last one is its own."""
+    from alembic.script import ScriptDirectory
+
     scripts = ScriptDirectory.from_config(_alembic_config(None))
     return [script.revision for script in scripts.walk_revisions()][::-1]
 
 
-def _alembic_config(engine: Engine | None) -> Config:
+def _alembic_config(engine: Engine | None) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", "mosaicd:store/migrations")
     config.set_main_option("path_separator", "os")

@@ -42,7 +42,7 @@ Mount = tuple[Path, str, Literal["ro", "rw"]]
 _SCRIPT = """\
 #!/opt/mosaicd/bin/python
 import sys
-from mosaicd.cli import main
+from mosaicd.__main__ import main
 if __name__ == "__main__":
     sys.exit(main())
 """
