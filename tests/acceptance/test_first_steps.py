@@ -40,7 +40,9 @@ class Newcomer:
         self.home.mkdir()
         copy_published(self.copy)
         kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("MOSAICD_", "XDG_"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("MOSAICD_", "XDG_", "PYTHON"))
         }
         # What was downloaded for the installation of these tests need not be downloaded again.
         command = [sys.executable, "-m", "pip", "cache", "dir"]
@@ -51,6 +53,7 @@ class Newcomer:
             "HOME": str(self.home),
             "TMPDIR": str(temporary),
             "PIP_CACHE_DIR": cache,
+            "PIP_NO_COMPILE": "1",  # of all that is installed, what is used is compiled when it is
         }
 
     def start(self, command: str) -> subprocess.Popen[str]:

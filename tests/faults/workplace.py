@@ -50,10 +50,10 @@ class HoldingDaemon(DaemonProcess):
     def command(self) -> list[str]:
         return [sys.executable, "-m", "tests.faults.killed_at", str(self._plan), "--"]
 
-    def hold_at(self, *points: CrashPoint) -> None:
-        """Let the worker stop that is the next one to pass such a point."""
+    def hold_at(self, *points: CrashPoint, occurrence: int = 1) -> None:
+        """Let the worker stop that is the next one to pass such a point, or to pass it so often."""
         for point in points:
-            (self._plan / point).write_text("1 held worker")
+            (self._plan / point).write_text(f"{occurrence} held worker")
 
     def held_worker(self, *, other_than: int | None = None) -> psutil.Process:
         """The worker that has stopped at a point, once it has."""
