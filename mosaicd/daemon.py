@@ -35,6 +35,7 @@ EXIT_REJECTED = 3
 EXIT_WAITING = 4
 _NEEDS_RESTART = ("root", "inbox", "outbox", "archive", "rejected", "staging", "database")
 _RECHECK_SECONDS = 2.0
+_REST_SECONDS = 5.0  # with nothing to do, it is seen this often whether a command has queued a job again
 _RECHECK_REST = 20  # so many times as long as looking what photos wait for takes, it rests
 _RESCAN_REST_SECONDS = 1.0
 _STATUS_SECONDS = 1.0
@@ -69,6 +70,7 @@ class Daemon:
         self._is_migrated = self._has_recovered = False
         self._rescan_at = self._may_rescan_at = 0.0
         self._recheck_at = self._may_recheck_at = 0.0
+        self._is_at_rest = False
         self._status_at = 0.0
         prepare_folders(settings)
         with contextlib.ExitStack() as resources:
@@ -173,8 +175,10 @@ class Daemon:
             self._rescan_at = 0.0
         if self._foreman.collect():
             self._recheck_at = self._may_recheck_at
+        self._is_at_rest = not self._foreman.is_busy and not self._queue.has_active()
         self._recheck()
-        self._foreman.hand_out()
+        if not self._is_at_rest:
+            self._foreman.hand_out()
         if premises.is_whole:
             self._retention.step()
         if time.monotonic() >= self._status_at:
@@ -207,6 +211,11 @@ class Daemon:
 
     def _recheck(self) -> None:
         """Let waiting photos go on, now and then: with many of them, that takes its time."""
+        if self._is_at_rest:
+            if self._foreman.premises.is_open(Need.OUTBOX):
+                self._standings.stop()
+            self._recheck_at = self._may_recheck_at
+            return
         if time.monotonic() < self._recheck_at:
             return
         start = time.thread_time()  # what others did meanwhile, on a busy machine, is no reason to rest
@@ -241,7 +250,9 @@ class Daemon:
 
     def _wait(self) -> None:
         """Wait until something happens or is due."""
-        until = min(self._rescan_at, self._recheck_at) - time.monotonic()
+        now = time.monotonic()
+        recheck_at = now + _REST_SECONDS if self._is_at_rest else self._recheck_at
+        until = min(self._rescan_at, recheck_at) - now
         until = min(until, self._admission.rest(settle_seconds=self._settings.settle_seconds))
         if self._watcher.has_hints or self._foreman.is_settling or self._retention.is_due:
             until = 0.0
@@ -289,7 +300,7 @@ class Daemon:
         return counts.get(JobState.WAITING, 0) + counts.get(JobState.QUEUED, 0)
 
     def _in_words(self) -> str:
-        counts = self._queue.counts()
+        counts = {} if self._is_at_rest else self._queue.counts()
         queued, waiting = counts.get(JobState.QUEUED, 0), counts.get(JobState.WAITING, 0)
         doing = [words for words in (self._foreman.premises.in_words(), self._foreman.doing()) if words]
         return f"{'; '.join(doing)}; {queued} queued, {waiting} waiting"

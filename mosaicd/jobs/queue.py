@@ -297,6 +297,11 @@ class JobQueue:
         with self._database.read() as session:
             return bool(session.scalar(select(exists().where(ready))))
 
+    def has_active(self) -> bool:
+        """Whether there is any job that has not ended."""
+        with self._database.read() as session:
+            return bool(session.scalar(select(exists().where(Job.state.in_(ACTIVE_STATES)))))
+
     def counts(self) -> dict[JobState, int]:
         """How many jobs that have not ended are in each state; those that have may be very many."""
         statement = select(Job.state, func.count()).where(Job.state.in_(ACTIVE_STATES)).group_by(Job.state)
