@@ -19,9 +19,9 @@ from mosaicd.media.kinds import MediaKind, media_kind
 from mosaicd.plain_text import one_line, printable
 from mosaicd.store.database import Database
 from mosaicd.store.models import Job, JobState, Library
-from mosaicd.store.purge import Purgeable, forget_mosaic, purge_source, purgeable
+from mosaicd.store.purge import Purgeable, begin_purge, forget_mosaic, purge_part, purgeable
 from mosaicd.store.removal import Moved, take_out_of_use
-from mosaicd.store.room import give_room_back
+from mosaicd.store.room import give_room_back, in_turn
 from mosaicd.store.tiles import sources_of
 
 
@@ -76,8 +76,12 @@ def purge_library(database: Database, found: Purgeable, *, now: float) -> int:
         passed(CrashPoint.PART_PURGED)
     for source in found.sources:
         with database.write() as session:
-            purge_source(session, source, now=now)
+            is_left = begin_purge(session, source, now=now)
         passed(CrashPoint.PART_PURGED)
+        while is_left:
+            with in_turn(), database.write() as session:
+                is_left = purge_part(session, source)
+            passed(CrashPoint.PART_PURGED)
     return give_room_back(database.path)
 
 

@@ -117,6 +117,8 @@ class Source(Base):
     """What of it could not be read, in plain words."""
     completed_at: Mapped[float | None] = mapped_column(default=None)
     removed_at: Mapped[float | None] = mapped_column(default=None)
+    purge_begun_at: Mapped[float | None] = mapped_column(default=None)
+    """Since when it is being deleted for good; it is known by no content any more, and does not come back."""
 
 
 class Tile(Base):
@@ -173,7 +175,8 @@ class Job(Base):
         ),
         Index("job_by_path", "path", "id"),
         Index("job_by_state", "state", "id"),
-        Index("job_by_kind", "state", "kind", "id"),
+        Index("job_by_turn", "state", "kind", "library_id", "id"),
+        Index("job_by_library", "library_id", "kind", "started_at"),
         CheckConstraint("attempts >= 0", name="attempts_are_counted"),
         CheckConstraint("interruptions >= 0", name="interruptions_are_counted"),
         CheckConstraint("progress BETWEEN 0 AND 1", name="progress_is_a_share"),

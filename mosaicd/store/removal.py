@@ -27,16 +27,15 @@ def take_out_of_use(session: Session, library: Library, *, now: float) -> Moved:
 
 def take_back(session: Session, library: Library) -> Moved:
     """Take back into use what went out of use last: a whole library, or the source that was taken out of it."""
-    removed_at = session.scalar(select(func.max(Source.removed_at)).where(Source.library_id == library.id))
+    can_come_back = (Source.library_id == library.id) & Source.purge_begun_at.is_(None)
+    removed_at = session.scalar(select(func.max(Source.removed_at)).where(can_come_back))
     if removed_at is None:
         return Moved(sources=0, tiles=0)
-    of_sources = select(Source.id).where(Source.library_id == library.id, Source.removed_at == removed_at)
+    of_sources = select(Source.id).where(can_come_back, Source.removed_at == removed_at)
     sources = list(session.scalars(of_sources))
     tiles = update(Tile).where(Tile.source_id.in_(of_sources), Tile.removed_at == removed_at)
     count = session.execute(tiles.values(removed_at=None)).rowcount  # type: ignore[attr-defined]
     session.execute(
-        update(Source)
-        .where(Source.library_id == library.id, Source.removed_at == removed_at)
-        .values(removed_at=None)
+        update(Source).where(can_come_back, Source.removed_at == removed_at).values(removed_at=None)
     )
     return Moved(sources=len(sources), tiles=count)

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import sqlite3
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from mosaicd.errors import MosaicdError
@@ -36,12 +38,21 @@ def give_room_back(database: Path) -> int:
     return room
 
 
+@contextlib.contextmanager
+def in_turn() -> Iterator[None]:
+    """Wait after the block for as long as it took: whoever asks now and then for leave to write gets it."""
+    start = time.monotonic()
+    yield
+    time.sleep(time.monotonic() - start)
+
+
 def _shrink(connection: sqlite3.Connection) -> None:
     if _value(connection, "auto_vacuum") != _INCREMENTAL:
         connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
         connection.execute("VACUUM")
     while _value(connection, "freelist_count"):
-        connection.executescript(f"PRAGMA incremental_vacuum({_PAGES_A_STEP})")  # execute would free one page
+        with in_turn():
+            connection.executescript(f"PRAGMA incremental_vacuum({_PAGES_A_STEP})")  # execute frees one page
 
 
 def _value(connection: sqlite3.Connection, pragma: str) -> int:

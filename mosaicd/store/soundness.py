@@ -138,6 +138,7 @@ def _source_complaints(session: Session) -> Iterator[str]:
     statement = (
         select(Source.id, Source.tiles_made, found, Source.library_id, counts.c.lowest, counts.c.highest)
         .outerjoin(counts, counts.c.source_id == Source.id)
+        .where(Source.purge_begun_at.is_(None))
         .order_by(Source.id)
     )
     for source, made, tiles, library, lowest, highest in session.execute(statement):

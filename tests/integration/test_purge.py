@@ -24,7 +24,7 @@ from mosaicd.store.database import Database
 from mosaicd.store.libraries import find_library, library_facts
 from mosaicd.store.models import Job, JobKind, JobState, Library, Master, Mosaic, Source, Tile
 from mosaicd.store.mosaics import record_mosaic, stem_key, undo_charges
-from mosaicd.store.purge import Purgeable, purge_source
+from mosaicd.store.purge import Purgeable, begin_purge, purge_part
 from mosaicd.store.removal import Moved, take_back, take_out_of_use
 from mosaicd.store.room import give_room_back
 from tests import films
@@ -168,8 +168,9 @@ def test_mosaic_made_after_the_purge_began_does_not_hold_it_up(
 ) -> None:
     mosaic = add_mosaic(database, "family/late", 2, 11, 70)
     with database.write() as session:
-        assert purge_source(session, 2, now=3000.0) == 50
-        assert purge_source(session, 2, now=3000.0) == 0
+        assert begin_purge(session, 2, now=3000.0)
+        assert not purge_part(session, 2)
+        assert not begin_purge(session, 2, now=3000.0)
     with database.read() as session:
         assert session.get_one(Mosaic, mosaic).uses_dropped_at == 3000.0
     assert problems(settings) == []
@@ -225,7 +226,8 @@ def test_room_that_cannot_be_given_back_is_given_the_next_time(
     other = sqlite3.connect(database.path)
     for source in found.sources:
         with database.write() as session:
-            purge_source(session, source, now=3000.0)
+            begin_purge(session, source, now=3000.0)
+            purge_part(session, source)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(MosaicdError, match=r"^the room cannot be given back to the disk just now, new tiles"):
         give_room_back(database.path)
@@ -241,7 +243,10 @@ from pathlib import Path
 from mosaicd import removal
 from mosaicd.store.database import Database
 from sqlalchemy import event
+from mosaicd.store import purge as steps
 from tests.integration.test_purge import purge
+
+steps._TILES_A_PART = 30
 
 database = Database(Path(sys.argv[1]))
 left = int(sys.argv[2])
@@ -259,16 +264,19 @@ purge(database, "family")
 """
 
 
-@pytest.mark.parametrize("commits", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("commits", "tiles", "films", "gone"),
+    [(2, 110, 2, 0), (3, 110, 2, 1), (4, 80, 2, 1), (5, 60, 1, 0)],
+)
 def test_purge_killed_at_any_commit_leaves_each_film_whole_or_gone_and_is_repeated(
-    settings: Settings, database: Database, commits: int
+    settings: Settings, database: Database, commits: int, tiles: int, films: int, gone: int
 ) -> None:
     command = [sys.executable, "-c", _KILLED_PURGE, str(database.path), str(commits)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     assert subprocess.run(command, check=False, env=environment).returncode == -signal.SIGKILL
     assert problems(settings) == []
-    kept = count(database, Source) - 1
-    assert (count(database, Tile), kept) in [(110, 2), (60, 1), (10, 0)]
+    assert (count(database, Tile), count(database, Source) - 1) == (tiles, films)
+    kept = films - gone
     with database.write() as session:
         assert take_back(session, session.get_one(Library, 2)) == Moved(sources=kept, tiles=50 * kept)
         if kept:
