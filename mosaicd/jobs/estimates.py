@@ -1,8 +1,10 @@
 """How long work takes still, by how long like work took on this machine and how far it has come. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from operator import itemgetter
 from statistics import median
 
 from mosaicd.store.models import JobKind
@@ -111,13 +113,13 @@ def share_by_stages(stage: str, *, elapsed_share: float, stages: Mapping[str, fl
 
 
 def schedule(tasks: Iterable[Task]) -> Schedule:
-    """When each task begins, if two workers take them in this order, one the films, the other the photos.
+    """When each task begins, if two workers take them, one the films, the other the photos; libraries take turns.
 
-    A photo that waits begins after the films of its library. One that waits though there are none waits for more
-    tiles, and nobody knows how long: it is left out.
+    Within a library, they are taken in this order. A photo that waits begins after the films of its library. One
+    that waits though there are none waits for more tiles, and nobody knows how long: it is left out.
     """
     begins: dict[int, float] = {}
-    tasks = list(tasks)
+    tasks = _in_turn(tasks)
     ready: dict[int, float | None] = {}
     films_end: float | None = 0.0
     for task in tasks:
@@ -153,6 +155,16 @@ def clock_time(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def _in_turn(tasks: Iterable[Task]) -> list[Task]:
+    """The first tasks of all libraries, then the second ones, and so on."""
+    ranks: Counter[tuple[JobKind, int]] = Counter()
+    turns = []
+    for task in tasks:
+        turns.append((ranks[task.kind, task.library_id], task))
+        ranks[task.kind, task.library_id] += 1
+    return [task for _, task in sorted(turns, key=itemgetter(0))]
 
 
 def _take(task: Task, free_in: float | None, begins: dict[int, float]) -> float | None:

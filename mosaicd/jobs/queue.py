@@ -1,5 +1,6 @@
 """The durable queue: every change of a job is one transaction."""
 
+import itertools
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -125,9 +126,18 @@ class JobQueue:
     def claimable(
         self, kind: JobKind, *, now: float, retry_seconds: float = math.inf, limit: int = _CLAIMABLE_AT_ONCE
     ) -> list[Ticket]:
-        """Queued jobs of a kind whose time has come, oldest first; none is deferred for over `retry_seconds`."""
-        is_due = _is_due(now, retry_seconds)
-        return self._tickets(Job.kind == kind, Job.state == JobState.QUEUED, is_due, limit=limit)
+        """Queued jobs of a kind whose time has come, in the order of their turns.
+
+        Libraries take turns, beginning with the one that has not had a job begun for longest, so that many files
+        of one do not hold up another's few; within a library, the oldest comes first. No job is deferred for over
+        `retry_seconds`.
+        """
+        is_ready = (Job.kind == kind) & (Job.state == JobState.QUEUED) & _is_due(now, retry_seconds)
+        libraries = self._libraries_in_turn(kind, is_ready, now=now, limit=limit)
+        share = math.ceil(limit / max(1, len(libraries)))
+        queues = [self._tickets(is_ready, Job.library_id == library, limit=share) for library in libraries]
+        rounds = itertools.zip_longest(*queues)
+        return [ticket for turns in rounds for ticket in turns if ticket is not None][:limit]
 
     def in_state(self, *states: JobState) -> list[Ticket]:
         """Every job in one of these states, oldest first."""
@@ -307,6 +317,26 @@ class JobQueue:
         statement = select(Job.state, func.count()).where(Job.state.in_(ACTIVE_STATES)).group_by(Job.state)
         with self._database.read() as session:
             return dict(session.execute(statement).all())
+
+    def _libraries_in_turn(
+        self, kind: JobKind, is_ready: ColumnElement[bool], *, now: float, limit: int
+    ) -> Sequence[int]:
+        """The libraries with such jobs, the one first whose last job of this kind was begun before the others'."""
+        last = (
+            select(func.max(Job.started_at))
+            # What began in the future did so before the clock was set back.
+            .where(Job.library_id == Library.id, Job.kind == kind, Job.started_at <= now)
+            .correlate(Library)
+            .scalar_subquery()
+        )
+        statement = (
+            select(Library.id)
+            .where(exists().where(Job.library_id == Library.id, is_ready))
+            .order_by(last.asc().nulls_first(), Library.id)
+            .limit(limit)
+        )
+        with self._database.read() as session:
+            return session.scalars(statement).all()
 
     def _tickets(self, *conditions: Any, limit: int | None = None) -> list[Ticket]:  # noqa: ANN401
         statement = select(*TICKET_COLUMNS).join(Library, Library.id == Job.library_id).where(*conditions)

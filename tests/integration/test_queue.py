@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from mosaicd.jobs.queue import JobQueue, rejected_jobs_named
@@ -169,6 +170,50 @@ print(*(ticket.job_id for ticket in tickets if queue.claim(ticket, now=200.0) is
         process.stdin.flush()
     found = [int(number) for process in processes for number in process.communicate(timeout=60)[0].split()]
     assert sorted(found) == [ticket.job_id for ticket in tickets]
+
+
+def test_libraries_take_turns_however_many_jobs_one_of_them_has(queue: JobQueue) -> None:
+    for number in range(500):
+        admit(queue, f"big/{number}.jpg", library="big")
+    small = admit(queue, "small/cat.jpg", library="small")
+    begun = []
+    for now in range(200, 204):
+        first, *_ = queue.claimable(MOSAIC, now=now)
+        begun.append(claimed(queue, first, now=now).path)
+    assert begun == ["big/0.jpg", small.path, "big/1.jpg", "big/2.jpg"]
+    admit(queue, "small/dog.jpg", library="small")
+    admit(queue, "third/cow.jpg", library="third")
+    after_a_restart = [ticket.path for ticket in queue.claimable(MOSAIC, now=204)]
+    assert after_a_restart[:4] == ["third/cow.jpg", "small/dog.jpg", "big/3.jpg", "big/4.jpg"]
+
+
+def test_turns_go_on_though_the_clock_is_set_back(queue: JobQueue) -> None:
+    for number in range(4):
+        for library in ("one", "two"):
+            admit(queue, f"{library}/{number}.jpg", library=library)
+    begun = []
+    for now in (9000, 9001, 200, 201, 202, 203):
+        first, *_ = queue.claimable(MOSAIC, now=now)
+        begun.append(claimed(queue, first, now=now).library)
+    assert begun == ["one", "two"] * 3
+
+
+def test_turns_are_found_by_indexes_alone(database: Database, queue: JobQueue) -> None:
+    asked: list[str] = []
+    with database.read() as session:
+        engine = session.get_bind()
+
+    def listen(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT"):
+            plan = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            asked.extend(row[3] for row in plan)
+
+    admit(queue)
+    event.listen(engine, "before_cursor_execute", listen)
+    assert len(queue.claimable(MOSAIC, now=200.0)) == 1
+    assert [step for step in asked if step.startswith("SCAN") and "library" not in step] == []
+    assert any("job_by_turn" in step for step in asked)
+    assert any("job_by_library" in step for step in asked)
 
 
 def test_jobs_are_claimable_oldest_first_and_not_before_their_time(queue: JobQueue) -> None:

@@ -135,6 +135,11 @@ def test_films_and_photos_go_side_by_side() -> None:
     assert plan.ends_in == 30
 
 
+def test_libraries_take_turns() -> None:
+    plan = schedule([film(1, 10), film(2, 10), film(3, 10), film(4, 10, library_id=2)])
+    assert plan.begins_in == {1: 0, 4: 10, 2: 20, 3: 30}
+
+
 def test_photo_that_waits_begins_after_the_films_of_its_library() -> None:
     plan = schedule([photo(1, 5, is_waiting=True), film(2, 10), photo(3, 2), film(4, 50, library_id=2)])
     assert plan.begins_in == {2: 0, 4: 10, 3: 0, 1: 10}
