@@ -40,8 +40,8 @@ def is_blurred(square: PixelArray) -> bool:
     there is to be seen is the contrast of 16 x 16 cells about a curved plane, so that a clear sky or a sunset,
     smooth by nature, shows nothing. Blurred is what has less than 0.15 of the one in the other, and contrast.
 
-    Of 1,658 squares of real films and photos that took three, which are out of focus, and a drawn colour wheel;
-    the next had 0.225. Of the same blurred by 3 of 128 pixels, it took 97%, of those blurred by 2, 40%.
+    Of 1,658 squares of real films and photos that took two, which are out of focus, and a drawn colour wheel.
+    Of the same blurred by 3 of 128 pixels, it took 97%, of those blurred by 2, 40%.
     """
     if len(square) < MEASURED_EDGE:
         return False
