@@ -1,9 +1,7 @@
 """The durable queue: every change of a job is one transaction."""
 
-import itertools
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, aliased
@@ -11,12 +9,13 @@ from sqlalchemy.orm import Session, aliased
 from mosaicd.crash_points import CrashPoint, passed
 from mosaicd.jobs.half_done import forget_unpublished, retire_unfinished, work_kept
 from mosaicd.jobs.states import ACTIVE_STATES, require_step
-from mosaicd.jobs.tickets import TICKET_COLUMNS, Arrival, Ticket, ticket_of
+from mosaicd.jobs.tickets import Arrival, Ticket, ticket_of
+from mosaicd.jobs.turns import is_due, oldest_tickets, queued_in_turn
 from mosaicd.media.files import Signature
 from mosaicd.plain_text import printable
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
-from mosaicd.store.models import Job, JobKind, JobState, Library, Mosaic, Source
+from mosaicd.store.models import Job, JobKind, JobState, Mosaic, Source
 
 _CLAIMABLE_AT_ONCE = 20
 
@@ -132,12 +131,8 @@ class JobQueue:
         of one do not hold up another's few; within a library, the oldest comes first. No job is deferred for over
         `retry_seconds`.
         """
-        is_ready = (Job.kind == kind) & (Job.state == JobState.QUEUED) & _is_due(now, retry_seconds)
-        libraries = self._libraries_in_turn(kind, is_ready, now=now, limit=limit)
-        share = math.ceil(limit / max(1, len(libraries)))
-        queues = [self._tickets(is_ready, Job.library_id == library, limit=share) for library in libraries]
-        rounds = itertools.zip_longest(*queues)
-        return [ticket for turns in rounds for ticket in turns if ticket is not None][:limit]
+        with self._database.read() as session:
+            return queued_in_turn(session, kind, now=now, retry_seconds=retry_seconds, limit=limit)
 
     def in_state(self, *states: JobState) -> list[Ticket]:
         """Every job in one of these states, oldest first."""
@@ -302,8 +297,8 @@ class JobQueue:
         self, *, now: float, retry_seconds: float = math.inf, kinds: Collection[JobKind] = tuple(JobKind)
     ) -> bool:
         """Whether any job is being worked on, or one of these kinds could be started now."""
-        is_due = _is_due(now, retry_seconds) & Job.kind.in_(kinds)
-        ready = (Job.state == JobState.RUNNING) | ((Job.state == JobState.QUEUED) & is_due)
+        startable = (Job.state == JobState.QUEUED) & is_due(now, retry_seconds) & Job.kind.in_(kinds)
+        ready = (Job.state == JobState.RUNNING) | startable
         with self._database.read() as session:
             return bool(session.scalar(select(exists().where(ready))))
 
@@ -318,36 +313,9 @@ class JobQueue:
         with self._database.read() as session:
             return dict(session.execute(statement).all())
 
-    def _libraries_in_turn(
-        self, kind: JobKind, is_ready: ColumnElement[bool], *, now: float, limit: int
-    ) -> Sequence[int]:
-        """The libraries with such jobs, the one first whose last job of this kind was begun before the others'."""
-        last = (
-            select(func.max(Job.started_at))
-            # What began in the future did so before the clock was set back.
-            .where(Job.library_id == Library.id, Job.kind == kind, Job.started_at <= now)
-            .correlate(Library)
-            .scalar_subquery()
-        )
-        statement = (
-            select(Library.id)
-            .where(exists().where(Job.library_id == Library.id, is_ready))
-            .order_by(last.asc().nulls_first(), Library.id)
-            .limit(limit)
-        )
+    def _tickets(self, *conditions: ColumnElement[bool], limit: int | None = None) -> list[Ticket]:
         with self._database.read() as session:
-            return session.scalars(statement).all()
-
-    def _tickets(self, *conditions: Any, limit: int | None = None) -> list[Ticket]:  # noqa: ANN401
-        statement = select(*TICKET_COLUMNS).join(Library, Library.id == Job.library_id).where(*conditions)
-        with self._database.read() as session:
-            rows = session.execute(statement.order_by(Job.id).limit(limit))
-            return [ticket_of(row, row.library) for row in rows]
-
-
-def _is_due(now: float, retry_seconds: float) -> ColumnElement[bool]:
-    """Whether a job's time has come. One that is deferred for longer was so before the clock was set back."""
-    return (Job.not_before <= now) | (Job.not_before > now + retry_seconds)
+            return oldest_tickets(session, *conditions, limit=limit)
 
 
 def rejected_jobs_named(session: Session, name: str) -> Sequence[Job]:
