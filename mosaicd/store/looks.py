@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from mosaicd.imaging import PixelArray
-from mosaicd.imaging.descriptors import SUBCELLS
 from mosaicd.store.models import Descriptor, Source, Tile
+from mosaicd.store.tiles import unpacked
 
 _LOADED_AT_ONCE = 10_000
 _QUERY_BATCH = 500
@@ -42,7 +42,7 @@ def subcells_of(session: Session, tiles: Sequence[int]) -> Iterator[PixelArray]:
     for start in range(0, len(tiles), _QUERY_BATCH):
         batch = tiles[start : start + _QUERY_BATCH]
         stored = session.scalars(select(Descriptor.subcells).where(Descriptor.tile_id.in_(batch))).all()
-        yield _unpacked(stored)
+        yield unpacked(b"".join(stored))
 
 
 def _looks(session: Session, is_wanted: ColumnElement[bool], after_tile: int) -> Looks:
@@ -56,8 +56,4 @@ def _looks(session: Session, is_wanted: ColumnElement[bool], after_tile: int) ->
     found = session.connection().execute(statement.execution_options(yield_per=_LOADED_AT_ONCE))
     for rows in found.partitions():
         tiles, stored = zip(*rows, strict=True)
-        yield np.array(tiles, np.int64), _unpacked(stored)
-
-
-def _unpacked(stored: Sequence[bytes]) -> PixelArray:
-    return np.frombuffer(b"".join(stored), np.uint8).reshape(-1, SUBCELLS, SUBCELLS, 3)
+        yield np.array(tiles, np.int64), unpacked(b"".join(stored))

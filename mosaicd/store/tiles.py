@@ -135,7 +135,7 @@ def last_subcells(session: Session, source_id: int) -> dict[int, PixelArray]:
         )
         stored = session.scalar(statement)
         if stored is not None:
-            found[crop] = _unpacked(stored)[0]
+            found[crop] = unpacked(stored)[0]
     return found
 
 
@@ -169,7 +169,7 @@ def shot_starts(session: Session, source_id: int) -> Iterator[tuple[int, int, Pi
         .order_by(firsts.c.last, firsts.c.shot)
     )
     for shot, crop, stored in session.execute(statement):
-        yield shot, crop, _unpacked(stored)[0]
+        yield shot, crop, unpacked(stored)[0]
 
 
 def sources_of(session: Session, library_id: int) -> list[Source]:
@@ -223,7 +223,7 @@ def load_tiles(session: Session, library_id: int, *, after_tile: int = 0) -> Ite
         tiles, shots, stored = zip(*rows, strict=True)
         yield LoadedTiles(
             tiles=np.array(tiles, np.int64),
-            subcells=_unpacked(b"".join(stored)),
+            subcells=unpacked(b"".join(stored)),
             shots=np.array(shots, np.int64),
         )
 
@@ -269,5 +269,6 @@ def _descriptor_row(tile: int, subcells: PixelArray) -> dict[str, object]:
     return {"tile_id": tile, "scheme": DESCRIPTOR_SCHEME, "subcells": subcells.tobytes()}
 
 
-def _unpacked(stored: bytes) -> PixelArray:
+def unpacked(stored: bytes) -> PixelArray:
+    """Sub-cells of any number of descriptors, as they are stored, one after the other: shape (N, 5, 5, 3)."""
     return np.frombuffer(stored, np.uint8).reshape(-1, SUBCELLS, SUBCELLS, 3)
