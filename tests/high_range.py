@@ -15,7 +15,7 @@ from mosaicd.imaging import FloatArray, PixelArray
 from mosaicd.imaging.color import mean_color_difference
 from mosaicd.media.files import signature
 from mosaicd.media.masters import decode_master
-from mosaicd.pipelines.orders import SpliceOrder
+from mosaicd.pipelines.orders import NearDuplicates, PoorFrames, SpliceOrder
 from mosaicd.pipelines.splice import SplicePipeline
 from mosaicd.store.libraries import library_named
 from mosaicd.store.models import Master, Tile
@@ -105,6 +105,8 @@ def splice(
         photo_pixels_limit=1,
         video_gigabytes_limit=10,
         video_hours_limit=1,
+        poor_frames=PoorFrames.SKIP,
+        near_duplicates=NearDuplicates.FILM,
         now=0,
     )
     pipeline = SplicePipeline(database)

@@ -54,9 +54,9 @@ class SpliceOrder:
     photo_pixels_limit: int
     video_gigabytes_limit: float
     video_hours_limit: float
+    poor_frames: PoorFrames
+    near_duplicates: NearDuplicates
     now: float
-    poor_frames: PoorFrames = PoorFrames.SKIP
-    near_duplicates: NearDuplicates = NearDuplicates.FILM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

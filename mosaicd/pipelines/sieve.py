@@ -58,8 +58,8 @@ class Sieve:
             for tiles, squares in of_all(session, self._source, after_tile=self._known.latest):
                 self._known.add(tiles, describe(squares))
 
-    def reason(self, end: int, square: PixelArray, descriptor: FloatArray) -> SkipReason | None:
-        """Say why a square should not become a tile.
+    def judge(self, end: int, square: PixelArray, descriptor: FloatArray) -> SkipReason | None:
+        """Say why a square should not become a tile, and note it if it should.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class Sieve:
         Returns
         -------
         SkipReason or None
-            None if it should, which is noted.
+            None if it should.
         """
         reason = skip_reason(descriptor, self._previous.get(end))
         if reason is None and self._skips_poor:

@@ -190,7 +190,7 @@ class _Splicer:
             jpeg = encode_master(crop)
             squares = subcells(decode_master(jpeg)[np.newaxis])
             seen[number] = _described(squares[0])
-            reason = self._sieve.reason(number, crop, seen[number])
+            reason = self._sieve.judge(number, crop, seen[number])
             if reason is not None:
                 self._chunk.skipped[reason] += 1
                 continue

@@ -16,7 +16,7 @@ from rich.table import Table
 from mosaicd.errors import MosaicdError
 from mosaicd.media.files import signature
 from mosaicd.media.video import Frames
-from mosaicd.pipelines.orders import SpliceOrder
+from mosaicd.pipelines.orders import NearDuplicates, PoorFrames, SpliceOrder
 from mosaicd.pipelines.splice import SplicePipeline
 from mosaicd.store.database import Database
 from mosaicd.store.libraries import library_named
@@ -200,6 +200,8 @@ def _splicing(work: Path, frames: Frames, interval_seconds: float) -> Side:
                 photo_pixels_limit=_NO_LIMIT,
                 video_gigabytes_limit=_NO_LIMIT,
                 video_hours_limit=_NO_LIMIT,
+                poor_frames=PoorFrames.SKIP,
+                near_duplicates=NearDuplicates.FILM,
                 now=0,
             )
             facts = SplicePipeline(path, frames=frames).run(order, lambda _progress: None).facts

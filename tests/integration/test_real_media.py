@@ -17,7 +17,7 @@ from mosaicd.media.files import signature
 from mosaicd.media.kinds import MediaKind, media_kind
 from mosaicd.media.photo import read_photo
 from mosaicd.media.video import Sample, VideoReader
-from mosaicd.pipelines.orders import SpliceOrder
+from mosaicd.pipelines.orders import NearDuplicates, PoorFrames, SpliceOrder
 from mosaicd.pipelines.splice import SplicePipeline
 from mosaicd.store.libraries import library_named
 from tests.real_media import Origin, UnavailableError, package
@@ -132,6 +132,8 @@ def test_whole_film_is_sampled_from_end_to_end(
         photo_pixels_limit=1,
         video_gigabytes_limit=1,
         video_hours_limit=1,
+        poor_frames=PoorFrames.SKIP,
+        near_duplicates=NearDuplicates.FILM,
         now=0,
     )
     pipeline = SplicePipeline(database.path)
