@@ -20,8 +20,8 @@ from mosaicd.pipelines.appearance import Appearance
 from mosaicd.store.database import Database
 from mosaicd.store.models import Mosaic
 from mosaicd.studies.bench_daemon import BenchDaemon, moment
-from mosaicd.studies.bench_library import fill_library
-from mosaicd.studies.bench_material import TILE_RECIPE, library_tiles, portrait_cells
+from mosaicd.studies.bench_library import SQUARES_RECIPE, fill_library
+from mosaicd.studies.bench_material import library_tiles, portrait_cells
 from mosaicd.studies.bench_report import write_figures
 from mosaicd.studies.contests import Side, faiss_side
 from mosaicd.studies.index_bench import BEST
@@ -94,7 +94,7 @@ def run(*, tiles: int, across: int, rounds: int, json_file: Path | None, say: Ca
         found = examine(Path(folder), tiles=tiles, across=across, rounds=rounds, say=say)
     if json_file is not None:
         content = {
-            "tile_recipe": TILE_RECIPE,
+            "tile_recipe": SQUARES_RECIPE,
             "cells": across**2,
             "rounds": rounds,
             "ready_seconds_limit": READY_SECONDS_LIMIT,
@@ -111,7 +111,7 @@ def run(*, tiles: int, across: int, rounds: int, json_file: Path | None, say: Ca
         "after the first, the sides taking turns: medians. mosaic: from a photo being settled until its mosaic is "
         f"published; FAISS: the {BEST} nearest tiles of as many cells, nothing else, {THREADS} threads. Wanted "
         f"with 190,000 tiles: no longer than FAISS, {MEGABYTES_LIMIT} MB, up after {READY_SECONDS_LIMIT:g} s, "
-        f"first tiles chosen after {FIRST_CANDIDATES_SECONDS_LIMIT:g} s. {PEERS} Tiles: {TILE_RECIPE}."
+        f"first tiles chosen after {FIRST_CANDIDATES_SECONDS_LIMIT:g} s. {PEERS} Tiles: {SQUARES_RECIPE}."
     )
 
 
@@ -124,7 +124,7 @@ def examine(folder: Path, *, tiles: int, across: int, rounds: int, say: Callable
     photo = photo_files([])["portrait"]
     with contextlib.closing(Database(path)) as database:
         database.migrate()
-        library = fill_library(database, name=_LIBRARY, tiles=tiles, edge_pixels=_MASTER_EDGE_PIXELS, say=say)
+        library = fill_library(database, name=_LIBRARY, tiles=tiles, edge=_MASTER_EDGE_PIXELS, say=say)
         rivals = _rivals(database, library, across**2)
     start = time.time()
     with BenchDaemon(root, path, folder / "log", cells_on_long_side=across) as daemon:
