@@ -172,7 +172,8 @@ def _bytes_a_tile(sizes: Sequence[Size]) -> float | None:
 
 def _table(sizes: Sequence[Size]) -> Table:
     table = Table()
-    for heading in ("tiles", "mosaicd", "exponent", "FAISS", "exponent", "mosaicd takes", "MB", "adding"):
+    table.add_column("tiles", justify="right", no_wrap=True)
+    for heading in ("mosaicd", "exponent", "FAISS", "exponent", "mosaicd takes", "MB", "adding"):
         table.add_column(heading, justify="right")
     for before, size in zip([None, *sizes], sizes, strict=False):
         table.add_row(
