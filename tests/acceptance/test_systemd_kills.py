@@ -1,7 +1,6 @@
 """Both units when processes are killed, hang or are stopped in the middle of their work, in a real systemd."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,25 @@ import psutil
 import pytest
 
 from tests.acceptance import system_service, user_service
-from tests.acceptance.systemd_sandbox import FILM, PHOTO, SETTINGS, Sandbox, Service, booted
+from tests.acceptance.systemd_sandbox import FILM, PHOTO, PYTHON, SETTINGS, Sandbox, Service, booted
 from tests.films import encode, pan
 
 FILM_SECONDS = 1500
 # Mosaics that take a moment, so that there is time to kill over them.
 SLOW = SETTINGS.replace("tile_edge_pixels = 8", "tile_edge_pixels = 200") + "attempts_limit = 9\n"
-WORKS = {"mosaicd-splice": "splicing", "mosaicd-mosaic": "making a mosaic of"}
+BEGUN = {
+    "mosaicd-splice": "SELECT 1 FROM source WHERE next_sample > 0 AND completed_at IS NULL",
+    "mosaicd-mosaic": "SELECT 1 FROM mosaic WHERE published_at IS NULL",
+}
+"""What the database says while a worker is in the middle of a job."""
+LOOK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+*before, question = sys.argv[2].split(";")
+for statement in before:
+    connection.execute(statement)
+sys.exit(connection.execute(question).fetchone() is None)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,21 +81,26 @@ class Place:
         return [int(number) for number in (group / "cgroup.procs").read_text().split()]
 
     def frozen_worker(self, name: str) -> psutil.Process:
-        """A worker in the first half of its job, which is kept from finishing it."""
+        """A worker in the middle of its job, stopped between two of its commits."""
+        held: list[psutil.Process] = []
 
-        def share_done() -> int:
-            status = self.service.show("StatusText")
-            found = re.search(rf"{WORKS[name]} \S+ \((\d+)%\)", status)
-            return int(found[1]) if found else 0
+        def is_held() -> bool:
+            if self.look(BEGUN[name]) and (worker := self.worker(name)) is not None:
+                worker.suspend()
+                if self.look(f"BEGIN IMMEDIATE; {BEGUN[name]}"):
+                    held.append(worker)
+                else:
+                    worker.resume()
+            return bool(held)
 
-        self.service.wait_for(
-            lambda: share_done() > 0 and self.worker(name) is not None, f"{name} is at work"
-        )
-        found = self.worker(name)
-        assert found is not None
-        found.suspend()
-        assert 0 < share_done() < 50, "it is in the middle"
-        return found
+        self.service.wait_for(is_held, f"{name} is held in the middle of its work")
+        assert held[0].status() == psutil.STATUS_STOPPED
+        return held[0]
+
+    def look(self, statements: str) -> bool:
+        """Whether the database answers with anything; not where a transaction is wanted and another one is open."""
+        database = self.service.events("daemon_ready")[-1]["database"]
+        return self.sandbox.run(PYTHON, "-c", LOOK, database, statements, check=False).returncode == 0
 
     def wait_for_stalled_no_longer_than(self, seconds: int) -> None:
         """Only for as long as a worker hangs, a short time: another one may take longer to begin."""
