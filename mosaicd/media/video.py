@@ -66,8 +66,6 @@ class VideoReader:
     path : Path
     sample_interval_seconds : float
     short_side_pixels : int
-    report_reread : callable
-        Called for each sample that is passed by again.
     frames : Frames
 
     Raises
@@ -91,11 +89,9 @@ class VideoReader:
         *,
         sample_interval_seconds: float,
         short_side_pixels: int,
-        report_reread: Callable[[], None] = lambda: None,
         frames: Frames = Frames.KEYFRAMES_IF_DENSE,
     ) -> None:
         self._interval = sample_interval_seconds
-        self._report_reread = report_reread
         self._projector = Projector(short_side=short_side_pixels)
         self.seconds = 0.0
         self._has_false_keyframe = False
@@ -139,8 +135,12 @@ class VideoReader:
             reached = max(reached, self._passage.reached_seconds)
         return max(0.0, (self.declared_seconds or 0.0) - reached)
 
-    def samples(self, first: int = 0) -> Iterator[Sample]:
+    def samples(
+        self, first: int = 0, *, report_reread: Callable[[], None] = lambda: None
+    ) -> Iterator[Sample]:
         """Samples from number `first` on, in order: the same, wherever one begins.
+
+        Each sample that is passed by again is told to `report_reread`.
 
         The sample of a moment is the last frame that appeared at or before it, as a player would show it:
         right for variable frame rates too. A frame shown for longer than the interval is several samples.
@@ -152,7 +152,7 @@ class VideoReader:
         """
         begin = first
         if isinstance(self._passage, KeyframePassage):
-            for sample in self._undamaged(first, begin=first):
+            for sample in self._undamaged(first, begin=first, report_reread=report_reread):
                 yield sample
                 first = sample.number + 1
             if not self._passage.is_suspect:
@@ -161,14 +161,14 @@ class VideoReader:
             self._read_again(threads=self._threads)
             begin = first if self._threads > 1 else 0
         if self._threads > 1:
-            for sample in self._undamaged(first, begin=begin):
+            for sample in self._undamaged(first, begin=begin, report_reread=report_reread):
                 yield sample
                 first = sample.number + 1
             if not self._passage.is_suspect:
                 return
             self._read_again(threads=1)
             begin = 0
-        yield from self._taken(first, begin=begin)
+        yield from self._taken(first, begin=begin, report_reread=report_reread)
 
     def _look(self, frames: Frames) -> Set[int] | None:
         """Look at how the film is made: which its keyframes are, if they are dense."""
@@ -185,10 +185,10 @@ class VideoReader:
         self._passage.close()
         self._passage = Passage(self._file, threads=threads)
 
-    def _undamaged(self, first: int, *, begin: int) -> Iterator[Sample]:
+    def _undamaged(self, first: int, *, begin: int, report_reread: Callable[[], None]) -> Iterator[Sample]:
         """Samples up to a damaged frame; each only once it is certain that it was made of none."""
         waiting: deque[tuple[int, Sample]] = deque()
-        for sample in self._taken(first, begin=begin):
+        for sample in self._taken(first, begin=begin, report_reread=report_reread):
             if self._passage.is_suspect:
                 return
             delivered = self._passage.delivered
@@ -198,14 +198,14 @@ class VideoReader:
         if not self._passage.is_suspect:
             yield from (sample for _, sample in waiting)
 
-    def _taken(self, first: int, *, begin: int) -> Iterator[Sample]:
+    def _taken(self, first: int, *, begin: int, report_reread: Callable[[], None]) -> Iterator[Sample]:
         """Samples from number `first` on, where reading begins with number `begin`."""
         for number, shown, seconds in self._shown(begin):
             frame = self._passage.picture(shown)
             if frame is None:
                 return
             if number < first:
-                self._report_reread()
+                report_reread()
             else:
                 pixels = self._projector.show(frame, self._passage.stream)
                 yield Sample(number=number, presentation_us=round(seconds * 1e6), pixels=pixels)

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -252,11 +252,11 @@ def _splice_video(
         share = min(1.0, seconds / (reader.declared_seconds or seconds)) if seconds else 0.0
         report_progress(Progress(stage="splicing", share=share))
 
-    with _reader(order, source, frames=frames, report_reread=report) as reader:
+    with _reader(order, source, frames=frames) as reader:
         goes_on = False
         # From the middle of a damaged film, other frames might be readable than from its start.
         first = 0 if source.shortfall else next_sample
-        for sample in reader.samples(first):
+        for sample in reader.samples(first, report_reread=report):
             if sample.number < next_sample:
                 report()
                 continue
@@ -314,14 +314,11 @@ def _damage(reader: VideoReader) -> str | None:
 
 
 @contextlib.contextmanager
-def _reader(
-    order: SpliceOrder, source: Source, *, frames: Frames, report_reread: Callable[[], None]
-) -> Iterator[VideoReader]:
+def _reader(order: SpliceOrder, source: Source, *, frames: Frames) -> Iterator[VideoReader]:
     reader = VideoReader(
         order.file,
         sample_interval_seconds=source.sample_interval_seconds,
         short_side_pixels=order.master_edge_pixels,
-        report_reread=report_reread,
         frames=frames,
     )
     with contextlib.closing(reader):

@@ -131,11 +131,10 @@ def test_samples_before_damage_are_given_once_and_passed_by_when_reading_begins_
         path,
         sample_interval_seconds=0.3,
         short_side_pixels=48,
-        report_reread=lambda: reports.append(len(taken)),
     )
     taken: list[int] = []
     with contextlib.closing(film):
-        for sample in film.samples():
+        for sample in film.samples(report_reread=lambda: reports.append(len(taken))):
             taken.append(sample.number)
             assert (film.damaged_frames > 0) <= bool(reports)
     assert taken == list(range(30))

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import itertools
 import multiprocessing
 import os
@@ -673,3 +674,21 @@ def _credits() -> PixelArray:
         words = "Directed by Anna Smith   Music The Little Orchestra   Sound Q. Rivera"
         draw.text((6, top), words, font=ImageFont.load_default(20))
     return np.asarray(image)
+
+
+def test_a_films_threads_end_with_it(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "threads_for", lambda _: 3)
+
+    def threads() -> int:
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    gc.collect()
+    gc.disable()  # they are not to wait until it is time to look for garbage
+    try:
+        before = threads()
+        for name in ("coffee", "rocket"):
+            film = films.encode(tmp_path / f"{name}.mp4", itertools.islice(films.pan(name, 200), 40), rate=10)
+            studio.splice(film)
+        assert threads() == before
+    finally:
+        gc.enable()
